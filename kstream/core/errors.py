@@ -1,0 +1,59 @@
+"""Every error that kstream raises, as one tree.
+
+    KstreamError
+    ├── ConfigurationError      what was written in code or settings cannot work; also a ValueError
+    ├── EventError              a runtime delivered something that is not a batch of records
+    ├── BatchUnfinished         a batch is not done, told by raising (``answer="raise"``)
+    ├── LedgerError             a ledger could not be read or written
+    └── DeadLetterError         a dead letter could not be stored; the record stays undone
+    Reject                      raised *by a handler*: this record can never succeed
+    └── UndecodableRecord       the payload is not what it was read as; also a ValueError
+
+A message names the thing that is wrong and what to do about it.
+"""
+
+
+class KstreamError(Exception):
+    """The root of what kstream itself raises."""
+
+
+class ConfigurationError(KstreamError, ValueError):
+    """What was written in code or settings cannot work. Raised while building, never while processing."""
+
+
+class EventError(KstreamError):
+    """What the runtime delivered is not a batch of records.
+
+    A runtime adapter lets it pass, so that the delivery counts as failed and comes back: nothing is lost.
+    """
+
+
+class BatchUnfinished(KstreamError):
+    """At least one record of the batch is not done.
+
+    Raised by ``on_lambda(consumer, answer="raise")``, for an event source mapping that does not read answers.
+    """
+
+
+class LedgerError(KstreamError):
+    """A ledger could not be read or written. Processing goes on, at least once; see ``Consumer``."""
+
+
+class DeadLetterError(KstreamError):
+    """A dead letter could not be stored. Its record counts as failed and is delivered again."""
+
+
+class Reject(Exception):
+    """Raise it in a handler for a *poison record*: one that can never succeed, however often it is tried.
+
+    The record goes to the dead letters at once, with ``reason``, and is not retried. Without a dead-letter sink it
+    counts as failed, and is delivered again.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UndecodableRecord(Reject, ValueError):
+    """The payload is not what it was read as: not base64, not JSON, not UTF-8, or an aggregate that contradicts itself."""

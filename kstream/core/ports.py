@@ -1,0 +1,97 @@
+"""What the core asks of the world: a ledger, a dead-letter sink, a clock, an observer.
+
+Each comment states obligations, not mechanics. Every implementation passes the suite in ``tests/contract`` that bears
+its port's name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kstream.core.dead_letter import DeadLetter
+    from kstream.core.outcome import Outcome
+    from kstream.core.record import Record
+
+
+class Scope(NamedTuple):
+    """Whose positions these are. A position means something only inside one of these."""
+
+    consumer: str
+    stream_arn: str
+    shard_id: str
+
+
+@runtime_checkable
+class Ledger(Protocol):
+    """Remembers the exact positions that are done beyond the checkpoint.
+
+    What is done is told per Kinesis record: its sequence number, to a bitmap of the user records in it (bit *i* is
+    sub-sequence number *i*; a record that came alone has bit 0).
+
+    Thread-safe, and safe between processes if the store is shared. Synchronous. Raises ``LedgerError`` and nothing else.
+    """
+
+    def load(self, scope: Scope, first: int, last: int) -> Mapping[int, int]:
+        """What is known to be done from sequence number ``first`` to ``last``, both included.
+
+        Sees every ``save`` that returned before, from any process. May leave out what has expired; never reports what
+        was not saved.
+        """
+        ...
+
+    def save(self, scope: Scope, done: Mapping[int, int]) -> None:
+        """Adds to what is done: a union with what is there, also against a concurrent ``save``. Durable on return.
+
+        Saving the same twice changes nothing. An empty mapping is allowed and costs nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class DeadLetterSink(Protocol):
+    """Keeps what can never succeed, with its payload.
+
+    Thread-safe. Synchronous. ``put`` returns only once the letter is durable; it raises ``DeadLetterError`` otherwise,
+    also for a payload beyond what the sink can hold: nothing is ever truncated. Storing one letter twice is harmless.
+    """
+
+    def put(self, letter: DeadLetter) -> None: ...
+
+
+class Clock(Protocol):
+    """Time, passed in so that a test can hold it still. Thread-safe."""
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from some start; never goes back."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+    async def sleep_async(self, seconds: float) -> None: ...
+
+
+class Telemetry(Protocol):
+    """Watches a batch. Called on the thread that processes; must not block. What it raises is logged and ignored."""
+
+    def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
+        """A record's last attempt of this delivery failed. ``parked``: it is now in the dead letters."""
+        ...
+
+    def ledger_failed(self, error: Exception) -> None:
+        """The ledger could not be read or written; the batch goes on, at least once."""
+        ...
+
+    def dead_letter_failed(self, record: Record, error: Exception) -> None:
+        """The sink refused a dead letter; its record counts as failed."""
+        ...
+
+    def batch_finished(self, outcome: Outcome) -> None:
+        """Once per batch, last."""
+        ...
