@@ -14,9 +14,11 @@ itself could not be decoded, the raw bytes that arrived.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.errors import DeadLetterError, UndecodableRecord
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = "dead-letter/1"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,30 @@ class DeadLetter:
     first_attempt_at: datetime
     last_attempt_at: datetime
 
-    def to_json(self) -> str:
+    @property
+    def key(self) -> str:
+        """Names this letter in a store: the same for each copy of it, so that storing it twice leaves one.
+
+        At most 220 characters of ``A-Za-z0-9._-``: readable first, then a digest that tells apart what the readable
+        part does not.
+        """
         record = self.record
+        digest = sha256(f"{self.consumer}\n{record.id}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        consumer, shard = _UNSAFE.sub("-", self.consumer)[:40], _UNSAFE.sub("-", record.shard_id)[-24:]
+        return f"{consumer}.{shard}.{int(record.sequence_number)}.{record.sub_sequence_number}.{digest}"
+
+    def to_json(self) -> str:
+        """The envelope, in ASCII: some sinks refuse characters that JSON allows, and lone surrogates have no UTF-8.
+
+        Raises ``DeadLetterError`` for a record whose ``data`` cannot be read.
+        """
+        record = self.record
+        try:
+            data = record.data
+        except UndecodableRecord as error:
+            raise DeadLetterError(
+                f"no payload to keep of {record!r}: {error}; park the record as it arrived"
+            ) from error
         return json.dumps(
             {
                 "kstream": FORMAT,
@@ -60,10 +85,9 @@ class DeadLetter:
                     "explicitHashKey": record.explicit_hash_key,
                     "arrivedAt": record.arrived_at.isoformat(),
                     "headers": dict(record.headers),
-                    "data": b64encode(record.data).decode("ascii"),
+                    "data": b64encode(data).decode("ascii"),
                 },
-            },
-            ensure_ascii=False,
+            }
         )
 
     @classmethod
@@ -72,7 +96,9 @@ class DeadLetter:
         try:
             body = json.loads(text)
             if body["kstream"] != FORMAT:
-                raise DeadLetterError(f"this dead letter is of format {body['kstream']!r}; this kstream reads {FORMAT!r}")
+                raise DeadLetterError(
+                    f"this dead letter is of format {body['kstream']!r}; this kstream reads {FORMAT!r}"
+                )
             return cls(
                 consumer=body["consumer"],
                 record=_record(body["record"]),
@@ -84,6 +110,21 @@ class DeadLetter:
             )
         except (KeyError, TypeError, ValueError, UndecodableRecord) as error:
             raise DeadLetterError(f"not a kstream dead letter ({type(error).__name__}: {error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    """What a store holds: ``key`` to delete it by, and ``body``, its text as it lies there.
+
+    Not everything in a store is a dead letter of kstream's: AWS's own on-failure messages may lie beside them.
+    """
+
+    key: str
+    body: str
+
+    def letter(self) -> DeadLetter:
+        """The dead letter. Raises ``DeadLetterError`` if it is something else."""
+        return DeadLetter.from_json(self.body)
 
 
 def _record(body: Mapping[str, Any]) -> Record:

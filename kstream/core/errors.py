@@ -5,7 +5,8 @@
     ├── EventError              a runtime delivered something that is not a batch of records
     ├── BatchUnfinished         a batch is not done, told by raising (``answer="raise"``)
     ├── LedgerError             a ledger could not be read or written
-    └── DeadLetterError         a dead letter could not be stored; the record stays undone
+    ├── DeadLetterError         a dead letter could not be stored; the record stays undone
+    └── EmulatorError           the embedded Kinesis could not be installed, started or stopped
     Reject                      raised *by a handler*: this record can never succeed
     └── UndecodableRecord       the payload is not what it was read as; also a ValueError
 
@@ -41,6 +42,10 @@ class LedgerError(KstreamError):
 
 class DeadLetterError(KstreamError):
     """A dead letter could not be stored. Its record counts as failed and is delivered again."""
+
+
+class EmulatorError(KstreamError):
+    """The embedded Kinesis could not be installed, did not start, or could not load or save its records."""
 
 
 class Reject(Exception):

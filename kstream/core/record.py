@@ -137,6 +137,10 @@ class Record:
         """Names this record for ever, however often it is delivered: the key to deduplicate by."""
         return f"{self.stream_arn}/{self.shard_id}/{int(self.sequence_number)}/{self.sub_sequence_number}"
 
+    def as_arrived(self) -> Record:
+        """This record with the bytes of the delivery as its payload, for one whose ``data`` cannot be decoded."""
+        return self
+
     def json(self) -> Any:
         """The payload parsed as JSON. Raises ``UndecodableRecord``, which rejects the record, if it is not JSON."""
         data = self.data
@@ -224,6 +228,16 @@ class EventRecord(Record):
     @property
     def headers(self) -> Mapping[str, str]:
         return NO_HEADERS
+
+    def as_arrived(self) -> Record:
+        return Record(
+            str(self._entry["kinesis"]["data"]).encode(),
+            partition_key=self.partition_key,
+            sequence_number=self.sequence_number,
+            shard_id=self.shard_id,
+            stream_arn=self.stream_arn,
+            arrived_at=self.arrived_at,
+        )
 
 
 def decode_base64(text: str) -> bytes:

@@ -1,0 +1,200 @@
+"""A ledger in a DynamoDB table, shared by every invocation of a Lambda function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kstream.aws.failures import code_of, told_as
+from kstream.aws.ledger_items import Item, expiry, items, key_range, unpack, within
+from kstream.core.errors import LedgerError
+from kstream.core.ledger_keys import DEFAULT_TTL, scope_key, sequence_key, ttl_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping as MappingOf
+    from contextlib import AbstractContextManager
+    from datetime import timedelta
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef, WriteRequestTypeDef
+
+    from kstream.core.ports import Clock, Scope
+
+_PER_REQUEST = 25  # the most that BatchWriteItem takes
+_BATCH_ATTEMPTS = 5  # for what BatchWriteItem leaves unprocessed; each attempt is retried by botocore, too
+_BATCH_PAUSE = 0.05  # seconds, doubled each time
+
+_KEYS = "its keys must be scope (string, partition key) and position (string, sort key)"
+_REMEDIES = {
+    "ResourceNotFoundException": f"make the table, by deploying it or with DynamoDBLedger(...).create_table(); {_KEYS}",
+    "ValidationException": _KEYS,
+}
+_NEEDS = "dynamodb:Query, dynamodb:PutItem and dynamodb:BatchWriteItem on the table"
+
+
+class DynamoDBLedger:
+    """Remembers what is done in the DynamoDB table ``table`` (a name or an ARN).
+
+    The table has the partition key ``scope`` and the sort key ``position``, both strings, and ``expires_at`` as its TTL
+    attribute. ``ttl`` is the stream's retention plus the maximum record age; what has expired is not reported, even
+    while DynamoDB still has it.
+
+    Costs: a load is one strongly consistent Query (more only past 1 MB of items); a save is one write, or one
+    BatchWriteItem for each 25 items if what it saves is too much or spread too far for one (see ``ledger_items``).
+    Throttling is retried by botocore, a few times, and then raised as ``LedgerError``.
+
+    Thread-safe, and safe between processes: a save only ever adds items. The client is made at the first use; give
+    ``client`` to bring your own.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        *,
+        ttl: timedelta = DEFAULT_TTL,
+        client: DynamoDBClient | None = None,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._table = table
+        self._ttl = ttl_seconds(ttl)
+        self._given = client
+        self._endpoint_url = endpoint_url
+        self._region = region
+        if clock is None:
+            from kstream.clock import SystemClock
+
+            clock = SystemClock()
+        self._clock = clock
+
+    def load(self, scope: Scope, first: int, last: int) -> MappingOf[int, int]:
+        found: dict[int, int] = {}
+        with self._failures("read"):
+            for blob in self._query(scope, first, last):
+                for number, bitmap in within(unpack(blob), first, last).items():
+                    found[number] = found.get(number, 0) | bitmap
+        return found
+
+    def save(self, scope: Scope, done: MappingOf[int, int]) -> None:
+        if not done:
+            return
+        expires_at = expiry(self._clock.time(), self._ttl)
+        rows = [_attributes(scope, item, expires_at) for item in items(done)]
+        with self._failures("write"):
+            if len(rows) == 1:
+                self._client().put_item(TableName=self._table, Item=rows[0])
+                return
+            for start in range(0, len(rows), _PER_REQUEST):
+                self._write([{"PutRequest": {"Item": row}} for row in rows[start : start + _PER_REQUEST]])
+
+    def create_table(self) -> None:
+        """Makes the table, on demand and with its TTL, and waits until it is there: for tests and development.
+
+        Harmless when it exists. Raises ``LedgerError``, also if it exists with other keys.
+        """
+        from botocore.exceptions import ClientError
+
+        with self._failures("create", needs="dynamodb:CreateTable, DescribeTable, DescribeTimeToLive, UpdateTimeToLive"):
+            client = self._client()
+            try:
+                client.create_table(
+                    TableName=self._table,
+                    BillingMode="PAY_PER_REQUEST",
+                    AttributeDefinitions=[
+                        {"AttributeName": "scope", "AttributeType": "S"},
+                        {"AttributeName": "position", "AttributeType": "S"},
+                    ],
+                    KeySchema=[
+                        {"AttributeName": "scope", "KeyType": "HASH"},
+                        {"AttributeName": "position", "KeyType": "RANGE"},
+                    ],
+                )
+            except ClientError as error:
+                if code_of(error) != "ResourceInUseException":
+                    raise
+            client.get_waiter("table_exists").wait(TableName=self._table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+            self._check_keys(client)
+            live = client.describe_time_to_live(TableName=self._table)["TimeToLiveDescription"]
+            if live.get("TimeToLiveStatus", "DISABLED") == "DISABLED":
+                client.update_time_to_live(
+                    TableName=self._table,
+                    TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
+                )
+
+    def _check_keys(self, client: DynamoDBClient) -> None:
+        table = client.describe_table(TableName=self._table)["Table"]
+        keys = [(key["AttributeName"], key["KeyType"]) for key in table.get("KeySchema", [])]
+        if keys != [("scope", "HASH"), ("position", "RANGE")]:
+            names = ", ".join(name for name, _ in keys)
+            raise LedgerError(f"the table {self._table!r} exists with the keys {names}; {_KEYS}: name another table")
+
+    def _query(self, scope: Scope, first: int, last: int) -> Iterator[bytes]:
+        low, high = key_range(first, last)
+        request: QueryInputTypeDef = {
+            "TableName": self._table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "#scope = :scope AND #position BETWEEN :low AND :high",
+            "FilterExpression": "#first <= :last AND #expires > :now",
+            "ProjectionExpression": "#done",
+            "ExpressionAttributeNames": {
+                "#scope": "scope",
+                "#position": "position",
+                "#first": "first",
+                "#expires": "expires_at",
+                "#done": "done",
+            },
+            "ExpressionAttributeValues": {
+                ":scope": {"S": scope_key(scope)},
+                ":low": {"S": low},
+                ":high": {"S": high},
+                ":last": {"S": sequence_key(last)},
+                ":now": {"N": str(int(self._clock.time()))},
+            },
+        }
+        while True:
+            page = self._client().query(**request)
+            for row in page["Items"]:
+                yield row.get("done", {}).get("B", b"")
+            if not page.get("LastEvaluatedKey"):
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _write(self, requests: Sequence[WriteRequestTypeDef]) -> None:
+        # Half a save is no harm: each item says what is done, whether or not the others arrived.
+        pause = _BATCH_PAUSE
+        for _ in range(_BATCH_ATTEMPTS):
+            answer = self._client().batch_write_item(RequestItems={self._table: requests})
+            left = answer.get("UnprocessedItems") or {}
+            if not left:
+                return
+            (requests,) = left.values()
+            self._clock.sleep(pause)
+            pause *= 2
+        raise LedgerError(
+            f"cannot write the ledger table {self._table!r}: {len(requests)} items left after {_BATCH_ATTEMPTS} attempts; "
+            "it throttles: give it more capacity"
+        )
+
+    def _client(self) -> DynamoDBClient:
+        if self._given is not None:
+            return self._given
+        from kstream.aws.clients import client
+
+        made: DynamoDBClient = client("dynamodb", endpoint_url=self._endpoint_url, region=self._region)
+        return made
+
+    def _failures(self, verb: str, *, needs: str = _NEEDS) -> AbstractContextManager[None]:
+        return told_as(
+            LedgerError, f"cannot {verb} the ledger table {self._table!r}", needs=needs, remedies=_REMEDIES
+        )
+
+
+def _attributes(scope: Scope, item: Item, expires_at: int) -> MappingOf[str, AttributeValueTypeDef]:
+    return {
+        "scope": {"S": scope_key(scope)},
+        "position": {"S": item.position},
+        "first": {"S": item.first},
+        "done": {"B": item.done},
+        "expires_at": {"N": str(expires_at)},
+    }

@@ -1,0 +1,124 @@
+"""One field of an AggregatedRecord, in whatever layout: the general way to read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kstream.core.aggregation import wire
+from kstream.core.aggregation.wire import WireError, read_size, read_tag, read_varint, skip
+
+if TYPE_CHECKING:
+    from kstream.core.aggregation.sub_record import Envelope
+
+# AggregatedRecord
+KEY_TABLE = 1 << 3 | wire.LENGTH_DELIMITED
+HASH_KEY_TABLE = 2 << 3 | wire.LENGTH_DELIMITED
+RECORDS = 3 << 3 | wire.LENGTH_DELIMITED
+# Record
+KEY_INDEX = 1 << 3 | wire.VARINT
+HASH_KEY_INDEX = 2 << 3 | wire.VARINT
+DATA = 3 << 3 | wire.LENGTH_DELIMITED
+TAGS = 4 << 3 | wire.LENGTH_DELIMITED
+# Tag
+TAG_KEY = 1 << 3 | wire.LENGTH_DELIMITED
+TAG_VALUE = 2 << 3 | wire.LENGTH_DELIMITED
+
+
+class Entry:
+    """A Record message: the indexes it names, not yet checked, and what it holds."""
+
+    __slots__ = ("data", "hash_key", "key", "tags")
+
+    def __init__(self, key: int, hash_key: int | None, data: bytes, tags: list[tuple[bytes, bytes]] | None) -> None:
+        self.key = key
+        self.hash_key = hash_key
+        self.data = data
+        self.tags = tags
+
+    def contradiction(self, envelope: Envelope) -> str | None:
+        """What this entry names that the tables do not hold, if anything."""
+        if self.key >= len(envelope.keys):
+            return f"names partition key {self.key}, but the aggregate holds {len(envelope.keys)} (counted from 0)"
+        if self.hash_key is not None and self.hash_key >= len(envelope.hash_keys):
+            held = len(envelope.hash_keys)
+            return f"names explicit hash key {self.hash_key}, but the aggregate holds {held} (counted from 0)"
+        return None
+
+
+def read_table(raw: bytes, at: int, end: int, tag: int, table: list[bytes | str]) -> int:
+    """Reads the run of table entries that begins at ``at``, up to the first of another tag or with a size of two bytes.
+
+    Where that is. ``raw`` must go on for two bytes beyond ``end``; an entry that reaches beyond it ends the run.
+    """
+    add = table.append
+    while raw[at] == tag:
+        start = at + 2
+        size = raw[at + 1]
+        stop = start + size
+        if size >= 0x80 or stop > end:
+            break
+        add(raw[start:stop])
+        at = stop
+    return at
+
+
+def read_field(raw: bytes, at: int, end: int, envelope: Envelope) -> tuple[int, Entry | None]:
+    """Reads the field at ``at``: where it ends, and the entry if it is one. Tables grow in ``envelope``."""
+    tag, at = read_tag(raw, at, end)
+    if tag == RECORDS:
+        start, stop = read_size(raw, at, end)
+        return stop, _read_entry(raw, start, stop)
+    if tag == KEY_TABLE:
+        start, stop = read_size(raw, at, end)
+        envelope.keys.append(raw[start:stop])
+    elif tag == HASH_KEY_TABLE:
+        start, stop = read_size(raw, at, end)
+        envelope.hash_keys.append(raw[start:stop])
+    else:
+        stop = skip(raw, at, end, tag, wire.MAX_DEPTH)
+    return stop, None
+
+
+def _read_entry(raw: bytes, at: int, end: int) -> Entry:
+    key = hash_key = data = tags = None
+    while at < end:
+        # One-byte tags and values are read in place: nearly all of them are.
+        tag = raw[at]
+        at += 1
+        if tag >= 0x80 or tag < 8:
+            tag, at = read_tag(raw, at - 1, end)
+        if tag == DATA:
+            start, at = read_size(raw, at, end)
+            data = raw[start:at]
+        elif tag == KEY_INDEX:
+            key, at = read_varint(raw, at, end)
+        elif tag == HASH_KEY_INDEX:
+            hash_key, at = read_varint(raw, at, end)
+        elif tag == TAGS:
+            start, at = read_size(raw, at, end)
+            if tags is None:
+                tags = []
+            tags.append(_read_tag_message(raw, start, at))
+        else:
+            at = skip(raw, at, end, tag, wire.MAX_DEPTH - 1)
+    if key is None or data is None:
+        raise WireError("a record lacks its partition key index or its data")
+    return Entry(key, hash_key, data, tags)
+
+
+def _read_tag_message(raw: bytes, at: int, end: int) -> tuple[bytes, bytes]:
+    name: bytes | None = None
+    value = b""
+    while at < end:
+        tag, at = read_tag(raw, at, end)
+        if tag == TAG_KEY:
+            start, at = read_size(raw, at, end)
+            name = raw[start:at]
+        elif tag == TAG_VALUE:
+            start, at = read_size(raw, at, end)
+            value = raw[start:at]
+        else:
+            at = skip(raw, at, end, tag, wire.MAX_DEPTH - 2)
+    if name is None:
+        raise WireError("a tag lacks its key")
+    return name, value

@@ -1,0 +1,102 @@
+"""A user record that came inside an aggregate."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from kstream.core.record import NO_HEADERS, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class Envelope:
+    """What the records of one aggregate share. They refer to it, it does not refer to them: no cycle to collect.
+
+    ``keys`` and ``hash_keys`` are the aggregate's tables: bytes, replaced by text when first asked for.
+    ``hash_key_of`` and ``tags_of`` go by the index of the record, for those few that have any.
+    """
+
+    __slots__ = ("hash_key_of", "hash_keys", "keys", "outer", "tags_of")
+
+    outer: Record
+
+    def __init__(self) -> None:
+        self.keys: list[bytes | str] = []
+        self.hash_keys: list[bytes | str] = []
+        self.hash_key_of: dict[int, int] = {}
+        self.tags_of: dict[int, list[tuple[bytes, bytes]] | Mapping[str, str]] = {}
+
+
+class SubRecord(Record):
+    """One user record of an aggregate. Everything but its payload is looked up when asked for.
+
+    Where it stands and when it arrived is told by the Kinesis record that carried it; ``sub_sequence_number`` is its
+    index there. Text that is not UTF-8 (the KPL does not check) is read with ``\\xNN`` escapes, so that different keys
+    stay different and can be stored anywhere.
+    """
+
+    # The payload and the index lie in Record's own slots.
+    __slots__ = ("_envelope", "_key")
+
+    _envelope: Envelope
+    _key: int
+
+    # Not a Python function: reading it costs a third.
+    data = property(attrgetter("_data"))
+
+    @property
+    def partition_key(self) -> str:
+        return _text(self._envelope.keys, self._key)
+
+    @property
+    def outer_key(self) -> str:
+        return self._envelope.outer.partition_key
+
+    @property
+    def explicit_hash_key(self) -> str | None:
+        envelope = self._envelope
+        index = envelope.hash_key_of.get(self._sub_sequence_number)
+        return None if index is None else _text(envelope.hash_keys, index)
+
+    @property
+    def sequence_number(self) -> str:
+        return self._envelope.outer.sequence_number
+
+    @property
+    def shard_id(self) -> str:
+        return self._envelope.outer.shard_id
+
+    @property
+    def stream_arn(self) -> str:
+        return self._envelope.outer.stream_arn
+
+    @property
+    def arrived_at(self) -> datetime:
+        return self._envelope.outer.arrived_at
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The record's tags; of two with the same name the last."""
+        tags_of = self._envelope.tags_of
+        tags = tags_of.get(self._sub_sequence_number)
+        if tags is None:
+            return NO_HEADERS
+        if isinstance(tags, list):
+            tags = MappingProxyType({_decode(name): _decode(value) for name, value in tags})
+            tags_of[self._sub_sequence_number] = tags
+        return tags
+
+
+def _text(table: list[bytes | str], index: int) -> str:
+    entry = table[index]
+    if isinstance(entry, bytes):
+        entry = table[index] = _decode(entry)  # two threads would store the same text
+    return entry
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode(errors="backslashreplace")

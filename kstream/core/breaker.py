@@ -1,0 +1,68 @@
+"""A circuit breaker: when a dependency is down, stop, instead of burning every record's retries on it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from kstream.core.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitBreaker:
+    """The policy. ``failures`` failed attempts in a row, of the kinds in ``on``, open the circuit.
+
+    An open circuit ends the batch: what is done stays done, the rest is unfinished, and the runtime delivers it again.
+    After ``reset_after`` seconds one record is tried; if it succeeds the circuit closes. A record is never dead-lettered
+    because of an open circuit. Name in ``on`` what a failing dependency raises, not what a bad record does.
+    """
+
+    failures: int = 10
+    on: tuple[type[Exception], ...] = (OSError,)
+    reset_after: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.failures < 1 or self.reset_after < 0:
+            raise ConfigurationError(
+                f"CircuitBreaker(failures={self.failures}, reset_after={self.reset_after}): at least 1 and 0"
+            )
+
+
+class Circuit:
+    """A breaker's state, kept between batches. Thread-safe; times are monotonic seconds given by the caller."""
+
+    def __init__(self, policy: CircuitBreaker) -> None:
+        self._policy = policy
+        self._failures = 0
+        self._retry_at: float | None = None
+        self._lock = threading.Lock()
+
+    def admits(self, now: float) -> bool:
+        """Whether a record may be tried. While open, admits one record each ``reset_after`` seconds, to find out."""
+        if not self._failures:
+            return True
+        with self._lock:
+            retry_at = self._retry_at
+            if retry_at is None:
+                return True
+            if now < retry_at:
+                return False
+            self._retry_at = now + self._policy.reset_after
+            return True
+
+    def succeeded(self) -> None:
+        if self._failures:
+            with self._lock:
+                self._failures = 0
+                self._retry_at = None
+
+    def failed(self, error: BaseException, now: float) -> bool:
+        """Counts a failed attempt. True if the circuit is open now."""
+        if not isinstance(error, self._policy.on):
+            return False
+        with self._lock:
+            self._failures += 1
+            if self._failures < self._policy.failures:
+                return False
+            self._retry_at = now + self._policy.reset_after
+            return True

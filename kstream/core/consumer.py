@@ -1,0 +1,121 @@
+"""The consumer: a handler and the policies it runs under, as one value."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TYPE_CHECKING
+
+from kstream.core.errors import ConfigurationError
+from kstream.core.handler import BatchHandler, Handler, Lifecycle
+from kstream.core.ports import DeadLetterSink, Ledger
+from kstream.core.retry import Retry
+
+if TYPE_CHECKING:
+    from kstream.core.progress import Ordering
+    from kstream.core.ports import Telemetry
+    from kstream.core.breaker import CircuitBreaker
+
+HandlerSource = Handler | BatchHandler | Callable[[], Handler | BatchHandler]
+LedgerMode = Literal["sparse", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """What to run over a stream's records, and how. Raises ``ConfigurationError`` for what cannot work.
+
+    ``handler``          a subclass of ``Handler`` or ``BatchHandler``, an instance of one, or a function that makes one.
+    ``name``             names this consumer in ledgers, dead letters and metrics; by default the handler's class name.
+                         Changing it makes the ledger forget.
+    ``ordering``         ``"shard"``: the first failure stops the batch. ``"partition_key"``: it stops its own key (for a
+                         KPL aggregate, its outer key), the others go on. ``"none"``: everything goes on.
+    ``retry``            what happens in place to an attempt that raised; see ``Retry``.
+    ``breaker``          stops the batch while a dependency is down; see ``CircuitBreaker``.
+    ``ledger``           remembers what is done beyond the checkpoint, so that redelivery does not run it again.
+    ``mode``             ``"sparse"``: written once, when a batch is left unfinished. ``"full"``: after every record.
+    ``save_every``       in sparse mode also save after this many records, to bound what a crash repeats.
+    ``dead_letters``     where poison records go, with their payload. Without a sink they count as failed.
+    ``max_workers``      keys processed side by side: threads, or tasks of one event loop for ``async def process``.
+    ``telemetry``        an observer of its own in place of the default log lines.
+    ``deadline_margin``  seconds before the deadline at which no further record is started (at most a fifth of the time
+                         that an invocation has).
+    """
+
+    handler: HandlerSource
+    name: str = field(default="", kw_only=True)
+    ordering: Ordering = field(default="shard", kw_only=True)
+    retry: Retry = field(default_factory=Retry, kw_only=True)
+    breaker: CircuitBreaker | None = field(default=None, kw_only=True)
+    ledger: Ledger | None = field(default=None, kw_only=True)
+    mode: LedgerMode = field(default="sparse", kw_only=True)
+    save_every: int | None = field(default=None, kw_only=True)
+    dead_letters: DeadLetterSink | None = field(default=None, kw_only=True)
+    max_workers: int = field(default=1, kw_only=True)
+    telemetry: Telemetry | None = field(default=None, kw_only=True)
+    deadline_margin: float = field(default=1.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check_handler(self.handler)
+        if not self.name:
+            object.__setattr__(self, "name", _name_of(self.handler))
+        if self.ordering not in ("shard", "partition_key", "none"):
+            raise ConfigurationError(f"ordering={self.ordering!r}: it is 'shard', 'partition_key' or 'none'")
+        if self.mode not in ("sparse", "full"):
+            raise ConfigurationError(f"mode={self.mode!r}: it is 'sparse' or 'full'")
+        if self.max_workers < 1:
+            raise ConfigurationError(f"max_workers={self.max_workers}: at least 1")
+        if self.deadline_margin < 0:
+            raise ConfigurationError(f"deadline_margin={self.deadline_margin}: seconds, 0 or more")
+        self._check_ledger()
+        if self.dead_letters is not None and not isinstance(self.dead_letters, DeadLetterSink):
+            raise ConfigurationError(
+                f"dead_letters={self.dead_letters!r} has no put(letter): give a sink such as DirectoryDeadLetters(path)"
+            )
+
+    def _check_ledger(self) -> None:
+        if self.ledger is not None and not isinstance(self.ledger, Ledger):
+            raise ConfigurationError(
+                f"ledger={self.ledger!r} has no load and save: give a ledger such as SQLiteLedger(path)"
+            )
+        if self.save_every is not None and self.save_every < 1:
+            raise ConfigurationError(f"save_every={self.save_every}: records, at least 1")
+        if self.ledger is None and (self.mode != "sparse" or self.save_every is not None):
+            raise ConfigurationError("mode= and save_every= say how a ledger is written: give ledger= as well")
+
+    def build_handler(self) -> Handler | BatchHandler:
+        """The handler itself: the given instance, or a new one from the given class or function."""
+        source = self.handler
+        if isinstance(source, Handler | BatchHandler):
+            return source
+        try:
+            built = source()
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{self.name} cannot be built: {error}. Give Consumer an instance, or a function that makes one"
+            ) from error
+        if not isinstance(built, Handler | BatchHandler):
+            raise ConfigurationError(f"{self.name}: {source!r} made {built!r}, which is not a Handler or BatchHandler")
+        return built
+
+
+def _check_handler(source: object) -> None:
+    if isinstance(source, Handler | BatchHandler):
+        return
+    if isinstance(source, type):
+        if not issubclass(source, Handler | BatchHandler):
+            raise ConfigurationError(
+                f"{source.__name__} is not a handler: make it a subclass of kstream.Handler and give it process(record)"
+            )
+        if inspect.isabstract(source):
+            raise ConfigurationError(f"{source.__name__} has no process(): define it, as def or async def")
+    elif not callable(source):
+        raise ConfigurationError(
+            f"Consumer({source!r}): give a subclass of kstream.Handler, an instance of one, or a function that makes one"
+        )
+
+
+def _name_of(source: object) -> str:
+    if isinstance(source, Lifecycle):
+        return type(source).__name__
+    return str(getattr(source, "__name__", type(source).__name__))

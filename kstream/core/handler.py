@@ -1,0 +1,45 @@
+"""What a user writes: a handler. One class for records one by one, one for a batch at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Sequence
+
+    from kstream.core.record import Record
+
+
+class Lifecycle:
+    """What every kind of handler has beside its work: a beginning and an end."""
+
+    def open(self) -> None:
+        """Once before the first record, in Lambda's init phase: the place for clients and connections."""
+
+    def close(self) -> None:
+        """Once after the last record, where the runtime ends in an orderly way. Lambda itself never does."""
+
+
+class Handler(Lifecycle, ABC):
+    """Processes records one by one. ``process`` may be ``def`` or ``async def``.
+
+    Returning means done. Raising ``Reject`` means never: the record goes to the dead letters. Any other exception is
+    retried in place, then reported to the runtime, which delivers the record again. With ``max_workers`` above 1 one
+    instance is called from several threads, or tasks, at once; records of one key never are.
+    """
+
+    @abstractmethod
+    def process(self, record: Record) -> Awaitable[None] | None: ...
+
+
+class BatchHandler(Lifecycle, ABC):
+    """Processes many records in one call, for a sink that takes many at once. ``process`` may be ``async def``.
+
+    Receives every record of the batch that the ledger does not know as done, in order. Returns the records that failed,
+    or nothing if all are done. Raising means that none is done. What failed is retried in place and then reported;
+    ``Reject`` cannot say which record is meant, so it counts as a failure of all.
+    """
+
+    @abstractmethod
+    def process(self, records: Sequence[Record]) -> Iterable[Record] | Awaitable[Iterable[Record] | None] | None: ...

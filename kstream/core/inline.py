@@ -1,0 +1,173 @@
+"""Running a batch with ``def process``: on the calling thread, or key by key on several."""
+
+from __future__ import annotations
+
+import contextvars
+from collections import deque
+from inspect import isawaitable
+from typing import TYPE_CHECKING
+
+from kstream.core.errors import DeadLetterError
+from kstream.core.progress import DONE, PENDING
+from kstream.core.settling import Again, Park
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+
+    from kstream.core.run import Run
+    from kstream.core.settling import Failures
+
+
+class InlineRunner:
+    """One record after the other, on the calling thread."""
+
+    def run(self, run: Run) -> None:
+        run_lane(run, range(len(run.progress.states)))
+
+    def close(self) -> None:
+        pass
+
+
+class BatchRunner:
+    """All pending records in one call of a ``BatchHandler``."""
+
+    def run(self, run: Run) -> None:
+        progress = run.progress
+        pending = [index for index, state in enumerate(progress.states) if state == PENDING]
+        if not pending or run.out_of_time() or not (run.circuit is None or run.circuit.admits(run.clock.monotonic())):
+            return
+        failures = {index: run.malformed[index] for index in pending if index in run.malformed}
+        if sound := [index for index in pending if index not in failures]:
+            failures |= _attempt_batch(run, sound)
+        for index in pending:
+            if index not in failures:
+                progress.states[index] = DONE
+                if run.writes_along:
+                    run.note(index)
+        if failures:
+            _settle(run, failures, _attempt_batch)
+        elif run.circuit is not None:
+            run.circuit.succeeded()
+
+    def close(self) -> None:
+        pass
+
+
+class ThreadRunner:
+    """Keys side by side on a bounded pool of threads, each key strictly in order."""
+
+    def __init__(self, max_workers: int) -> None:
+        self._max_workers = max_workers
+        self._pool: ThreadPoolExecutor | None = None
+
+    def run(self, run: Run) -> None:
+        from concurrent.futures import ThreadPoolExecutor, wait
+
+        lanes = deque(run.progress.lanes())
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._max_workers, thread_name_prefix="kstream")
+        workers = [
+            self._pool.submit(contextvars.copy_context().run, _work_off, run, lanes)
+            for _ in range(min(self._max_workers, len(lanes)))
+        ]
+        left = run.deadline - run.clock.monotonic()
+        finished, late = wait(workers, timeout=None if left == float("inf") else max(0.0, left))
+        if late:
+            # What still runs is not reported as done. Its threads cannot be ended, so they keep the old pool.
+            run.progress.stop(out_of_time=True)
+            self.close()
+        for worker in finished:
+            worker.result()
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+def _work_off(run: Run, lanes: deque[Iterable[int]]) -> None:
+    while not run.progress.stopped:
+        try:
+            lane = lanes.popleft()
+        except IndexError:
+            return
+        run_lane(run, lane)
+
+
+def run_lane(run: Run, indexes: Iterable[int]) -> None:
+    """Processes these records in order, as far as order, deadline and circuit allow."""
+    progress, process, malformed, circuit = run.progress, run.process, run.malformed, run.circuit
+    records, states, blocked = progress.batch.records, progress.states, progress.blocked
+    monotonic, deadline, note = run.clock.monotonic, run.deadline, run.note if run.writes_along else None
+    for index in indexes:
+        if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
+            return
+        if states[index]:
+            continue
+        record = records[index]
+        if blocked and record.outer_key in blocked:
+            continue
+        if circuit is not None and not circuit.admits(monotonic()):
+            progress.stop()
+            return
+        try:
+            if malformed and index in malformed:
+                raise malformed[index]
+            result = process(record)
+            if result is not None and isawaitable(result):
+                raise _not_awaited(result)
+        except Exception as error:
+            _settle(run, {index: error}, _attempt_record)
+            continue
+        states[index] = DONE
+        if note is not None:
+            note(index)
+        if circuit is not None:
+            circuit.succeeded()
+
+
+def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
+    [index] = indexes
+    try:
+        run.process(run.progress.batch.records[index])
+    except Exception as error:
+        return {index: error}
+    return {}
+
+
+def _attempt_batch(run: Run, indexes: Sequence[int]) -> Failures:
+    records = run.progress.batch.records
+    try:
+        return run.failed_of(indexes, run.process([records[index] for index in indexes]))
+    except Exception as error:
+        return run.all_failed(indexes, error)
+
+
+def _settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence[int]], Failures]) -> None:
+    """Performs the steps that settle these failures, blocking where they say to wait."""
+    steps = run.settling.steps(failures)
+    answer: Failures | DeadLetterError | None = None
+    while True:
+        try:
+            step = steps.send(answer)
+        except StopIteration:
+            return
+        match step:
+            case Again(pause, indexes):
+                run.clock.sleep(pause)
+                answer = attempt(run, indexes)
+            case Park(letter):
+                assert run.dead_letters is not None
+                try:
+                    run.dead_letters.put(letter)
+                    answer = None
+                except DeadLetterError as error:
+                    answer = error
+
+
+def _not_awaited(result: object) -> TypeError:
+    close = getattr(result, "close", None)
+    if close is not None:
+        close()
+    return TypeError("process() returned an awaitable that nobody would await: write it as async def process")

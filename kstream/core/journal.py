@@ -1,0 +1,68 @@
+"""Writing to the ledger, so that a ledger that fails never fails a batch."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from kstream.core.errors import LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kstream.core.batch import Batch
+    from kstream.core.ports import Ledger, Scope, Telemetry
+
+NOTHING: Mapping[int, int] = {}
+
+
+class Journal:
+    """One batch's way to its ledger. Thread-safe.
+
+    A failed read means that nothing is known as done, a failed write that something may run again: at least once, told to
+    the telemetry, and never an exception.
+    """
+
+    def __init__(self, ledger: Ledger, scope: Scope, telemetry: Telemetry, *, save_every: int | None) -> None:
+        self._ledger = ledger
+        self._scope = scope
+        self._telemetry = telemetry
+        self._save_every = save_every
+        self._noted: dict[int, int] = {}
+        self._count = 0
+        self._lock = threading.Lock()
+
+    @property
+    def writes_along(self) -> bool:
+        """Whether the ledger is also written while the batch runs, and so ``note`` must be called."""
+        return self._save_every is not None
+
+    def load(self, batch: Batch) -> Mapping[int, int]:
+        # The first and the last are the lowest and the highest: a shard is delivered in its order. If a delivery ever
+        # were not, this range would be too narrow, which can only make something run again.
+        first, last = int(batch.outers[0].sequence_number), int(batch.outers[-1].sequence_number)
+        try:
+            return self._ledger.load(self._scope, min(first, last), max(first, last))
+        except LedgerError as error:
+            self._telemetry.ledger_failed(error)
+            return NOTHING
+
+    def note(self, batch: Batch, index: int) -> None:
+        """User record ``index`` is done. Saves once ``save_every`` of them have come together."""
+        sequence = int(batch.sequence_number(index))
+        bit = 1 << batch.records[index].sub_sequence_number
+        with self._lock:
+            self._noted[sequence] = self._noted.get(sequence, 0) | bit
+            self._count += 1
+            if self._save_every is None or self._count < self._save_every:
+                return
+            noted, self._noted, self._count = self._noted, {}, 0
+        self.save(noted)
+
+    def save(self, done: Mapping[int, int]) -> None:
+        if not done:
+            return
+        try:
+            self._ledger.save(self._scope, done)
+        except LedgerError as error:
+            self._telemetry.ledger_failed(error)

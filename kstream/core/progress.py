@@ -1,0 +1,121 @@
+"""How far a batch has come: a state for each user record, what must not be started any more, and the final answer.
+
+Pure bookkeeping, shared by every way of running a batch (in line, threads, asyncio). A state is one byte, written by the
+one worker that holds the record; so workers share a ``Progress`` without a lock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from kstream.core.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kstream.core.batch import Batch
+
+Ordering = Literal["shard", "partition_key", "none"]
+
+PENDING, DONE, SKIPPED, PARKED, FAILED = range(5)
+_UNDONE = (PENDING, FAILED)
+
+
+class Progress:
+    """The state of one batch while it is processed.
+
+    ``states``   one byte for each user record.
+    ``blocked``  outer keys at which a record is not done: nothing behind it may be started.
+    ``stopped``  nothing at all may be started any more.
+    """
+
+    __slots__ = ("_final", "_ordering", "batch", "blocked", "out_of_time", "retried", "states", "stopped")
+
+    def __init__(self, batch: Batch, ordering: Ordering) -> None:
+        self.batch = batch
+        self.states = bytearray(len(batch.records))
+        self.blocked: set[str] = set()
+        self.stopped = False
+        self.out_of_time = False
+        self.retried = 0
+        self._final: bytes | None = None
+        self._ordering = ordering
+
+    def skip(self, done: Mapping[int, int]) -> None:
+        """Marks what a ledger knows as done: sequence numbers to bitmaps of sub-sequence numbers."""
+        batch, states = self.batch, self.states
+        for index, record in enumerate(batch.records):
+            bitmap = done.get(int(batch.sequence_number(index)))
+            if bitmap and bitmap >> record.sub_sequence_number & 1:
+                states[index] = SKIPPED
+
+    def freeze(self) -> None:
+        """Makes the states final, whatever a worker that outlived the deadline still writes. The first call counts."""
+        if self._final is None:
+            self._final = bytes(self.states)
+
+    def stop(self, *, out_of_time: bool = False) -> None:
+        self.stopped = True
+        self.out_of_time = self.out_of_time or out_of_time
+
+    def leave(self, index: int) -> None:
+        """This record stays undone in this delivery; so does whatever order puts behind it."""
+        if self._ordering == "shard":
+            self.stopped = True
+        elif self._ordering == "partition_key":
+            self.blocked.add(self.batch.records[index].outer_key)
+
+    def fail(self, index: int) -> None:
+        self.states[index] = FAILED
+        self.leave(index)
+
+    def lanes(self) -> Sequence[Iterable[int]]:
+        """The pending records as sequences that may run side by side, each strictly in order."""
+        records, states = self.batch.records, self.states
+        pending = [index for index in range(len(records)) if states[index] == PENDING]
+        if self._ordering == "none":
+            return [(index,) for index in pending]
+        if self._ordering == "shard":
+            return [pending] if pending else []
+        keys: dict[str, list[int]] = {}
+        for index in pending:
+            keys.setdefault(records[index].outer_key, []).append(index)
+        return list(keys.values())
+
+    def done_from(self, checkpoint: int | None) -> dict[int, int]:
+        """What became done in this delivery, from sequence number ``checkpoint`` on; from the start if None."""
+        batch, states = self.batch, self._final or self.states
+        done: dict[int, int] = {}
+        for index, record in enumerate(batch.records):
+            if states[index] in (DONE, PARKED):
+                sequence = int(batch.sequence_number(index))
+                if checkpoint is None or sequence >= checkpoint:
+                    done[sequence] = done.get(sequence, 0) | 1 << record.sub_sequence_number
+        return done
+
+    def outcome(self) -> Outcome:
+        """What it came to, or has come to so far if it is not frozen."""
+        states = self._final or bytes(self.states)
+        batch = self.batch
+        undone = [index for index, state in enumerate(states) if state in _UNDONE] if self._has_undone(states) else []
+        first = min(undone, key=self._position) if undone else None
+        return Outcome(
+            checkpoint=None if first is None else batch.sequence_number(first),
+            sub_checkpoint=0 if first is None else batch.records[first].sub_sequence_number,
+            kinesis_records=len(batch.outers),
+            records=len(states),
+            done=states.count(DONE),
+            skipped=states.count(SKIPPED),
+            dead_lettered=states.count(PARKED),
+            failed=states.count(FAILED),
+            unfinished=states.count(PENDING),
+            retried=self.retried,
+            out_of_time=self.out_of_time,
+        )
+
+    @staticmethod
+    def _has_undone(states: bytes) -> bool:
+        return any(state in states for state in _UNDONE)
+
+    def _position(self, index: int) -> tuple[int, int]:
+        return int(self.batch.sequence_number(index)), self.batch.records[index].sub_sequence_number

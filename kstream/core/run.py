@@ -1,0 +1,80 @@
+"""One batch on its way through one handler: everything that the ways of running it share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kstream.core.errors import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from kstream.core.breaker import Circuit
+    from kstream.core.journal import Journal
+    from kstream.core.ports import Clock, DeadLetterSink
+    from kstream.core.progress import Progress
+    from kstream.core.record import Record
+    from kstream.core.settling import Failures, Settling
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A batch, its progress and its policies.
+
+    ``malformed``  aggregates that no handler may see: each is rejected when its turn comes.
+    ``deadline``   in the clock's monotonic seconds.
+    """
+
+    process: Callable[[Any], Any]
+    progress: Progress
+    malformed: Mapping[int, Exception]
+    settling: Settling
+    clock: Clock
+    deadline: float
+    circuit: Circuit | None
+    journal: Journal | None
+    dead_letters: DeadLetterSink | None
+    max_workers: int
+
+    def out_of_time(self) -> bool:
+        """Stops the batch if its deadline has come."""
+        if self.clock.monotonic() < self.deadline:
+            return False
+        self.progress.stop(out_of_time=True)
+        return True
+
+    def note(self, index: int) -> None:
+        """Tells the ledger of a record that is done, where it is written along the way."""
+        assert self.journal is not None
+        self.journal.note(self.progress.batch, index)
+
+    @property
+    def writes_along(self) -> bool:
+        return self.journal is not None and self.journal.writes_along
+
+    def failed_of(self, indexes: Sequence[int], failed: Iterable[Record] | None) -> Failures:
+        """What a ``BatchHandler`` returned, as failures. Raises ``ValueError`` for a record that it was not given."""
+        failures: Failures = {}
+        if failed is None:
+            return failures
+        records = self.progress.batch.records
+        known = {records[index].id: index for index in indexes}
+        for record in failed:
+            index = known.get(record.id)
+            if index is None:
+                raise ValueError(f"the batch handler returned {record!r} as failed, which it was not given")
+            failures[index] = RecordFailed("the batch handler returned it as failed")
+        return failures
+
+    def all_failed(self, indexes: Sequence[int], error: Exception) -> Failures:
+        """What a ``BatchHandler`` raised, as failures. ``Reject`` would park them all: nobody said which one is meant."""
+        if isinstance(error, Reject):
+            error = RecordFailed(
+                f"the batch handler raised Reject({error.reason!r}), which cannot say for which record"
+            )
+        return dict.fromkeys(indexes, error)
+
+
+class RecordFailed(Exception):
+    """Stands for the error of a record that a ``BatchHandler`` could only point at."""

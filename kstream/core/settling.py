@@ -1,0 +1,142 @@
+"""What becomes of records whose attempt failed: again, to the dead letters, failed, or left for the next delivery.
+
+Sans I/O: ``Settling.steps`` is a generator that yields what must be done in the world (a pause and another attempt, or
+storing a dead letter) and is sent what came of it. Each way of running a batch performs those steps in its own manner,
+so that threads and asyncio cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from kstream.core.dead_letter import DeadLetter
+from kstream.core.errors import Reject, UndecodableRecord
+from kstream.core.progress import DONE, PARKED
+
+if TYPE_CHECKING:
+    from kstream.core.errors import DeadLetterError
+    from collections.abc import Callable, Generator, Sequence
+
+    from kstream.core.breaker import Circuit
+    from kstream.core.consumer import Consumer
+    from kstream.core.journal import Journal
+    from kstream.core.ports import Clock, Telemetry
+    from kstream.core.progress import Progress
+
+Failures = dict[int, Exception]
+"""The indexes of records whose attempt failed, and with what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Wait ``pause`` seconds, then try these records again; send back the ``Failures`` of that attempt."""
+
+    pause: float
+    indexes: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Store this dead letter; send back the ``DeadLetterError`` that came of it, or None."""
+
+    letter: DeadLetter
+
+
+class Settling:
+    """The policies of one consumer applied to the failures of one batch. Thread-safe: records are settled side by side."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        progress: Progress,
+        *,
+        clock: Clock,
+        deadline: float,
+        uniform: Callable[[float, float], float],
+        telemetry: Telemetry,
+        circuit: Circuit | None,
+        journal: Journal | None,
+    ) -> None:
+        self._consumer = consumer
+        self._progress = progress
+        self._clock = clock
+        self._deadline = deadline
+        self._uniform = uniform
+        self._telemetry = telemetry
+        self._circuit = circuit
+        self._journal = journal
+        self._lock = threading.Lock()
+
+    def steps(self, failures: Failures) -> Generator[Again | Park, Any, None]:
+        """Settles every record in ``failures``, whose first attempt it was. Afterwards none of them is in between."""
+        attempt, first_at = 1, self._clock.time()
+        retry = self._consumer.retry
+        while True:
+            again: Failures = {}
+            for index, error in failures.items():
+                if self._opens_circuit(error):
+                    # Not the record's fault: it waits for the next delivery, with everything else.
+                    self._progress.stop()
+                    return
+                if not isinstance(error, Reject) and retry.allows(error, attempt):
+                    again[index] = error
+                else:
+                    yield from self._give_up(index, error, attempt, first_at)
+            if not again:
+                return
+            pause = max(retry.pause(error, attempt, self._uniform) for error in again.values())
+            if self._clock.monotonic() + pause >= self._deadline:
+                self._progress.stop(out_of_time=True)
+                return
+            failures = yield Again(pause, tuple(again))
+            attempt += 1
+            self._count_retries(len(again))
+            for index in again.keys() - failures.keys():
+                self._settled(index, DONE)
+
+    def _opens_circuit(self, error: Exception) -> bool:
+        return self._circuit is not None and self._circuit.failed(error, self._clock.monotonic())
+
+    def _give_up(self, index: int, error: Exception, attempt: int, first_at: float) -> Generator[Park, Any, None]:
+        parked = False
+        record = self._progress.batch.records[index]
+        poison = isinstance(error, Reject) or self._consumer.retry.exhausted == "dead_letter"
+        if poison and self._consumer.dead_letters is not None:
+            refused: DeadLetterError | None = yield Park(self._letter(index, error, attempt, first_at))
+            parked = refused is None
+            if refused is not None:
+                self._telemetry.dead_letter_failed(record, refused)
+        # Only now, with the letter stored, does the record count as settled.
+        if parked:
+            self._settled(index, PARKED)
+        else:
+            self._progress.fail(index)
+        self._telemetry.record_failed(record, error, attempt=attempt, parked=parked)
+
+    def _letter(self, index: int, error: Exception, attempt: int, first_at: float) -> DeadLetter:
+        record = self._progress.batch.records[index]
+        try:
+            record.data
+        except UndecodableRecord:
+            record = record.as_arrived()
+        return DeadLetter(
+            consumer=self._consumer.name,
+            record=record,
+            reason=error.reason if isinstance(error, Reject) else str(error) or type(error).__name__,
+            error_type=type(error).__name__,
+            attempts=attempt,
+            first_attempt_at=datetime.fromtimestamp(first_at, UTC),
+            last_attempt_at=datetime.fromtimestamp(self._clock.time(), UTC),
+        )
+
+    def _settled(self, index: int, state: int) -> None:
+        self._progress.states[index] = state
+        if self._journal is not None and self._journal.writes_along:
+            self._journal.note(self._progress.batch, index)
+
+    def _count_retries(self, count: int) -> None:
+        with self._lock:
+            self._progress.retried += count

@@ -1,0 +1,107 @@
+"""The contract of the ingest API: what the gateway answers and the client relies on.
+
+Operations, for each configured stream:
+
+``POST /streams/{name}/records``
+    The body is the record, byte for byte. Its partition key is the header ``X-Partition-Key`` (UTF-8, 1 to 256
+    characters), or the request id. 200: ``{"sequenceNumber": "...", "shardId": "..."}``.
+
+``POST /streams/{name}/records/batch``
+    ``{"records": [{"data": "text"} | {"dataBase64": "..."}, ...]}``, 1 to 500 of them, each with an optional
+    ``"partitionKey"`` (without one: the request id and the record's index, so that such records spread over the
+    shards). Unknown properties are refused: a misspelt key would scatter records silently.
+    200 when all are in the stream, 207 when some are: ``{"failedCount": n, "records": [...]}``, in the request's order,
+    each ``{"sequenceNumber", "shardId"}`` or ``{"errorCode", "errorMessage"}``.
+
+``GET /health``
+    200: ``{"status": "ok"}``.
+
+Every other answer has the one envelope ``{"error": {"code", "message", "requestId"}}``; see ``ErrorCode``. In a 207 only
+the failed records may be sent again; after any envelope, none is known to be in the stream.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from kstream.core.errors import ConfigurationError
+
+HEALTH_PATH: Final = "/health"
+PARTITION_KEY_HEADER: Final = "x-partition-key"
+JSON: Final = "application/json"
+# API Gateway takes a request without Content-Type as JSON, and so does the local gateway.
+RECORD_TYPES: Final = frozenset({"application/octet-stream", JSON, "text/plain"})
+BATCH_TYPES: Final = frozenset({JSON})
+RETRY_AFTER_SECONDS: Final = 1
+
+MAX_KEY_CHARACTERS: Final = 256
+# The batch's keys. Quotes, backslashes and controls are what a template could be attacked with; so the model, here and
+# in API Gateway, lets none pass. Use ``fullmatch``: a ``$`` would allow a newline at the end. Half of a surrogate pair
+# is no text, and has no bytes.
+PARTITION_KEY: Final = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]{1,256}')
+STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+
+
+class ErrorCode(StrEnum):
+    """The envelope's codes, each with its one status."""
+
+    BAD_REQUEST = "BadRequest"
+    UNAUTHORIZED = "Unauthorized"
+    FORBIDDEN = "Forbidden"
+    NOT_FOUND = "NotFound"
+    METHOD_NOT_ALLOWED = "MethodNotAllowed"
+    TOO_LARGE = "TooLarge"
+    UNSUPPORTED_MEDIA_TYPE = "UnsupportedMediaType"
+    THROTTLED = "Throttled"
+    """Kinesis took no record of the request because of its rate; ``Retry-After`` says when to come back, in seconds."""
+    STREAM_FAILED = "StreamFailed"
+    """The stream failed, could not be reached, or is not there."""
+
+    @property
+    def status(self) -> int:
+        return _STATUS[self]
+
+
+_STATUS: Final = {
+    ErrorCode.BAD_REQUEST: 400,
+    ErrorCode.UNAUTHORIZED: 401,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.METHOD_NOT_ALLOWED: 405,
+    ErrorCode.TOO_LARGE: 413,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
+    ErrorCode.THROTTLED: 429,
+    ErrorCode.STREAM_FAILED: 502,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a request may come to. The defaults are AWS's: API Gateway's payload, Kinesis' PutRecords and records.
+
+    ``body_bytes``    of one request.
+    ``record_bytes``  data and partition key (in UTF-8) of one record; up to 10 MiB where the stream allows it.
+    ``records``       of one batch.
+    """
+
+    body_bytes: int = 10 * 1024 * 1024
+    record_bytes: int = 1024 * 1024
+    records: int = 500
+
+
+def records_path(stream: str) -> str:
+    return f"/streams/{stream}/records"
+
+
+def batch_path(stream: str) -> str:
+    return f"/streams/{stream}/records/batch"
+
+
+def checked_stream_name(name: str) -> str:
+    """The name, if Kinesis allows it; else ``ConfigurationError``."""
+    if not STREAM_NAME.fullmatch(name):
+        raise ConfigurationError(f"{name!r} is no stream name: 1 to 128 letters, digits and _ . - (Kinesis' rule)")
+    return name

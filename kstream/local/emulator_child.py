@@ -1,0 +1,44 @@
+"""Run by the emulator's own interpreter: MiniStack, which ends when the process that started it is gone.
+
+It runs as a file, never imported: kstream is not installed where it runs. Its only argument is the starter's process
+id, its standard input a pipe from the starter. Whichever way the starter ends, even killed, the pipe closes; should a
+forked child of the starter still hold the pipe, the changed parent id tells. Then MiniStack gets the same SIGTERM as
+from ``Emulator.stop``, so that it saves its state.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import select
+import signal
+import sys
+import threading
+import time
+
+_LOOK_EVERY_S = 1.0
+# Longer than saving may take: MiniStack gives itself 60 s.
+_GRACE_S = 90.0
+
+
+def _end_with(starter: int) -> None:
+    while os.getppid() == starter:
+        closed, _, _ = select.select([sys.stdin.fileno()], [], [], _LOOK_EVERY_S)
+        if closed:  # nothing is ever written to it
+            break
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE_S)
+    os._exit(1)
+
+
+def _stop_at_once() -> None:
+    """Do not wait for clients to close idle connections, which the server else does for 3 s before it saves."""
+    from hypercorn.config import Config  # type: ignore[import-not-found]  # in its environment, not ours
+
+    Config.graceful_timeout = 0.2
+
+
+if __name__ == "__main__":
+    _stop_at_once()
+    threading.Thread(target=_end_with, args=(int(sys.argv.pop(1)),), daemon=True, name="end-with-starter").start()
+    runpy.run_module("ministack", run_name="__main__", alter_sys=True)

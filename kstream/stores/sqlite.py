@@ -1,0 +1,230 @@
+"""A ledger in one SQLite file, shared by every process of one machine.
+
+The table is plain, so that a handler's own effect can one day be committed with its markers in one transaction:
+``prepare`` makes any connection ready for ``mark``, and neither begins nor ends a transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kstream.core.errors import ConfigurationError, LedgerError
+from kstream.core.ledger_keys import DEFAULT_TTL, scope_key, sequence_key, sequence_of, ttl_seconds
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping
+    from datetime import timedelta
+    from types import TracebackType
+    from typing import Self
+
+    from kstream.core.ports import Clock, Scope
+
+# WITHOUT ROWID: one tree in the order of its key, so that a load is one walk along a few neighbouring pages.
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS kstream_ledger (
+        scope TEXT NOT NULL,       -- consumer#stream#shard
+        sequence TEXT NOT NULL,    -- length-prefixed, so that it sorts by value
+        done BLOB NOT NULL,        -- bit i, from the low end: user record i is done; little-endian bytes
+        expires_at REAL NOT NULL,  -- seconds since the epoch
+        PRIMARY KEY (scope, sequence)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS kstream_ledger_expiry ON kstream_ledger (expires_at)",
+)
+_LOAD = """SELECT sequence, done FROM kstream_ledger
+    WHERE scope = ? AND sequence BETWEEN ? AND ? AND expires_at > ?"""
+# What has expired is as if it were not there: replaced, not added to.
+_MARK = """INSERT INTO kstream_ledger (scope, sequence, done, expires_at) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (scope, sequence) DO UPDATE SET
+        done = CASE WHEN expires_at > ?5 THEN kstream_union(done, excluded.done) ELSE excluded.done END,
+        expires_at = max(expires_at, excluded.expires_at)"""
+_PURGE = """DELETE FROM kstream_ledger WHERE (scope, sequence) IN
+    (SELECT scope, sequence FROM kstream_ledger WHERE expires_at <= ? LIMIT ?)"""
+# Each save clears away up to twice what it adds: the file does not outgrow what is alive, and no save has to stop for a
+# great clean-up.
+_PURGE_FACTOR = 2
+
+_RETRY_PAUSE = 0.02  # seconds; between attempts to switch a file to WAL
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Makes the ledger's table, if it is not there, and what ``mark`` needs of this connection."""
+    connection.create_function("kstream_union", 2, _union, deterministic=True)
+    for statement in _SCHEMA:
+        connection.execute(statement)
+
+
+def mark(
+    connection: sqlite3.Connection, scope: Scope, done: Mapping[int, int], *, now: float, expires_at: float
+) -> None:
+    """Adds ``done`` within the transaction that ``connection`` is in."""
+    key = scope_key(scope)
+    connection.executemany(
+        _MARK, [(key, sequence_key(sequence), _blob(bitmap), expires_at, now) for sequence, bitmap in done.items()]
+    )
+
+
+class SQLiteLedger:
+    """Remembers what is done in the SQLite file at ``path``, which any number of processes of one machine may share.
+
+    Opened at the first use, and again after ``close``. Thread-safe: one connection behind a lock, because SQLite writes
+    one at a time anyway. Open it after a fork, never before. WAL needs shared memory, so the file must not lie on a
+    network file system.
+
+    A ``save`` is on the disk when it returns: ``synchronous=FULL``, because with ``NORMAL`` a WAL may lose its last
+    transactions when the power fails, and its checkpoint would by then be ahead of what the ledger remembers. That is
+    one fsync for each batch left unfinished.
+
+    Waits up to ``busy_timeout`` seconds for another process's write, then raises ``LedgerError``.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        ttl: timedelta = DEFAULT_TTL,
+        busy_timeout: float = 5.0,
+        clock: Clock | None = None,
+    ) -> None:
+        if str(path) in {"", ":memory:"}:
+            raise ConfigurationError(
+                f"SQLiteLedger({str(path)!r}) would be in memory: name a file, or take MemoryLedger()"
+            )
+        self._path = Path(path).absolute()
+        self._ttl = ttl_seconds(ttl)
+        self._busy_timeout = busy_timeout
+        if clock is None:
+            from kstream.clock import SystemClock
+
+            clock = SystemClock()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def load(self, scope: Scope, first: int, last: int) -> dict[int, int]:
+        with self._locked("read") as connection:
+            rows = connection.execute(
+                _LOAD, (scope_key(scope), sequence_key(first), sequence_key(last), self._clock.time())
+            ).fetchall()
+        return {sequence_of(key): int.from_bytes(done, "little") for key, done in rows}
+
+    def save(self, scope: Scope, done: Mapping[int, int]) -> None:
+        if not done:
+            return
+        now = self._clock.time()
+        with self._locked("write") as connection, _transaction(connection):
+            mark(connection, scope, done, now=now, expires_at=now + self._ttl)
+            connection.execute(_PURGE, (now, _PURGE_FACTOR * len(done)))
+
+    def close(self) -> None:
+        """Closes the file. Harmless when it is closed already."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _locked(self, verb: str) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._open()
+                yield self._connection
+            except sqlite3.Error as error:
+                raise LedgerError(f"cannot {verb} the ledger {str(self._path)!r}: {self._explain(error)}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._switch_to_wal(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
+        # Only the first to open a file switches it. SQLite does not wait for other processes there, so this does.
+        attempts = max(1, int(self._busy_timeout / _RETRY_PAUSE))
+        for attempt in range(attempts):
+            try:
+                (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+                if mode != "wal":
+                    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as error:
+                if not _is(error, sqlite3.SQLITE_BUSY) or attempt == attempts - 1:
+                    raise
+                self._clock.sleep(_RETRY_PAUSE)
+            else:
+                if mode != "wal":
+                    raise sqlite3.OperationalError(
+                        "its file system cannot hold a write-ahead log: put it on a local disk"
+                    )
+                return
+
+    def _explain(self, error: sqlite3.Error) -> str:
+        folder = self._path.parent
+        if _is(error, sqlite3.SQLITE_CANTOPEN):
+            if not folder.exists():
+                return f"the directory {str(folder)!r} does not exist: make it, or name another path"
+            if self._path.is_dir():
+                return "it is a directory: name a file"
+            return f"{error}: this process needs to read and write it and its directory {str(folder)!r}"
+        for code, remedy in _REMEDIES.items():
+            if _is(error, code):
+                return f"{error}: {remedy}"
+        return str(error)
+
+
+_REMEDIES = {
+    sqlite3.SQLITE_READONLY: "let this process write to the file and to its directory",
+    sqlite3.SQLITE_PERM: "let this process read and write the file and its directory",
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_IOERR: "look at its disk, at the room left on it and at limits on the size of files",
+    sqlite3.SQLITE_NOTADB: "name another path, or move that file away",
+    sqlite3.SQLITE_CORRUPT: "move the file away; a new one starts empty, and what is redelivered runs again",
+    sqlite3.SQLITE_BUSY: "another process held its write lock for too long: end it, or raise busy_timeout",
+}
+
+
+def _is(error: sqlite3.Error, code: int) -> bool:
+    # The low byte of an extended result code is its family.
+    found: int | None = getattr(error, "sqlite_errorcode", None)
+    return found is not None and found & 0xFF == code
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    # IMMEDIATE takes the write lock at once: of two that write, one waits; neither fails half-way.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk has already rolled it back.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _blob(bitmap: int) -> bytes:
+    return bitmap.to_bytes((bitmap.bit_length() + 7) // 8, "little")
+
+
+def _union(one: bytes, other: bytes) -> bytes:
+    return _blob(int.from_bytes(one, "little") | int.from_bytes(other, "little"))

@@ -1,0 +1,70 @@
+"""What a batch tells its log. Bounded: the first failures with their traceback, the others as counts by kind."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kstream.core.outcome import Outcome
+    from kstream.core.record import Record
+
+TRACEBACKS_PER_BATCH = 3
+
+
+class LogTelemetry:
+    """Writes to the logger ``kstream``. Never a payload: positions, keys of errors, and counts. Thread-safe."""
+
+    def __init__(self, logger: logging.Logger | None = None) -> None:
+        self._log = logger or logging.getLogger("kstream")
+        self._lock = threading.Lock()
+        self._told = 0
+        self._untold: Counter[str] = Counter()
+
+    def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
+        with self._lock:
+            self._told += 1
+            if self._told > TRACEBACKS_PER_BATCH:
+                self._untold[f"{type(error).__name__}{', dead-lettered' if parked else ''}"] += 1
+                return
+        self._log.warning(
+            "record %s:%s of %s %s after %d attempt(s): %s: %s",
+            record.sequence_number,
+            record.sub_sequence_number,
+            record.shard_id,
+            "went to the dead letters" if parked else "failed",
+            attempt,
+            type(error).__name__,
+            error,
+            exc_info=None if parked else error,
+        )
+
+    def ledger_failed(self, error: Exception) -> None:
+        self._log.warning("the ledger failed, so some records may be processed again: %s", error)
+
+    def dead_letter_failed(self, record: Record, error: Exception) -> None:
+        self._log.error(
+            "record %s:%s of %s could not be dead-lettered and will be delivered again: %s",
+            record.sequence_number,
+            record.sub_sequence_number,
+            record.shard_id,
+            error,
+        )
+
+    def batch_finished(self, outcome: Outcome) -> None:
+        with self._lock:
+            untold, self._untold, self._told = self._untold, Counter(), 0
+        if untold:
+            kinds = ", ".join(f"{count} x {kind}" for kind, count in untold.most_common())
+            self._log.warning("and %d more failed record(s) in this batch: %s", sum(untold.values()), kinds)
+        if not outcome.complete:
+            self._log.warning(
+                "batch unfinished at %s: %d done, %d failed, %d not tried%s",
+                outcome.checkpoint,
+                outcome.done + outcome.skipped + outcome.dead_lettered,
+                outcome.failed,
+                outcome.unfinished,
+                ", out of time" if outcome.out_of_time else "",
+            )

@@ -1,0 +1,50 @@
+"""What holds for every test: no real AWS account within reach, and the same strictness everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+_INTEGRATION = Path(__file__).with_name("integration")
+
+# Other processes share the cores, so how long one example takes says nothing.
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile("soak", deadline=None, print_blob=True, max_examples=5_000)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="search for much longer (make soak)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("soak" if config.getoption("--soak") else "default")
+    _forget_the_account()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _INTEGRATION in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> bool:
+    """Whether this run is to search for much longer."""
+    return bool(request.config.getoption("--soak"))
+
+
+def _forget_the_account() -> None:
+    """A test that forgets its endpoint fails on credentials that nobody has, instead of reaching an account."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "KSTREAM_"))]:
+        del os.environ[name]
+    os.environ |= {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }

@@ -1,0 +1,53 @@
+"""The real components that integration tests run against: one of each for a test process, started on first use."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from kstream.local.emulator import Emulator
+from tests.support.kinesis_local import KinesisLocal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_kinesis import KinesisClient
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """The embedded Kinesis (with DynamoDB, SQS, SNS and S3), running, without state of former runs."""
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def kinesis_local() -> Iterator[str]:
+    """The endpoint URL of a Kinesis that reshards as the real one does: for tests of parent and child shards."""
+    with KinesisLocal() as server:
+        yield server.endpoint_url
+
+
+@pytest.fixture
+def stream_name(request: pytest.FixtureRequest) -> str:
+    """A name for a stream that no other test uses. The test creates the stream itself, as it needs it."""
+    test = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
+    return f"{test[:80]}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def kinesis(emulator: Emulator) -> KinesisClient:
+    """A client of the embedded Kinesis."""
+    client: KinesisClient = boto3.client("kinesis", endpoint_url=emulator.endpoint_url)
+    return client
+
+
+@pytest.fixture
+def stream(kinesis: KinesisClient, stream_name: str) -> Iterator[str]:
+    """The name of a new stream of two shards on the embedded Kinesis."""
+    kinesis.create_stream(StreamName=stream_name, ShardCount=2)
+    yield stream_name
+    kinesis.delete_stream(StreamName=stream_name)
