@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from kstream.core.errors import ConfigurationError as ConfigurationError
     from kstream.core.errors import DeadLetterError as DeadLetterError
     from kstream.core.errors import EventError as EventError
-    from kstream.core.errors import KStreamError as KStreamError
+    from kstream.core.errors import KstreamError as KstreamError
     from kstream.core.errors import LedgerError as LedgerError
     from kstream.core.errors import Reject as Reject
     from kstream.core.errors import UndecodableRecord as UndecodableRecord
     from kstream.core.handler import BatchHandler as BatchHandler
     from kstream.core.handler import Handler as Handler
+    from kstream.core.handler import TransactionalHandler as TransactionalHandler
     from kstream.core.mapping import EventSourceMapping as EventSourceMapping
     from kstream.core.outcome import Outcome as Outcome
     from kstream.core.record import Position as Position
@@ -53,9 +54,10 @@ _HOMES = {
     "EventError": "kstream.core.errors",
     "EventSourceMapping": "kstream.core.mapping",
     "Handler": "kstream.core.handler",
+    "TransactionalHandler": "kstream.core.handler",
     "IngestClient": "kstream.ingest.client",
-    "KStreamError": "kstream.core.errors",
     "KinesisDeadLetters": "kstream.aws.dead_letters",
+    "KstreamError": "kstream.core.errors",
     "LedgerError": "kstream.core.errors",
     "MemoryLedger": "kstream.stores.memory",
     "Outcome": "kstream.core.outcome",

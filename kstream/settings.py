@@ -25,7 +25,7 @@ class Settings:
     @classmethod
     def from_environment(cls) -> Settings:
         return cls(
-            in_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
+            in_lambda=bool(os.environ.get("AWS_LAMBDA_FUNCTION_NAME")),
             ledger=os.environ.get("KSTREAM_LEDGER") or None,
             dead_letters=os.environ.get("KSTREAM_DEAD_LETTERS") or None,
         )

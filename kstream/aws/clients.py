@@ -1,8 +1,9 @@
 """AWS clients, made when they are needed.
 
-Credentials, region and proxies are found by boto3 in its own places. An emulator on this machine needs none of that: for
-a loopback endpoint without credentials in the environment, test credentials and us-east-1 stand in, so that nobody has
-to export anything to talk to 127.0.0.1. Only there: what leaves this machine is never signed with made-up credentials.
+Credentials, region and proxies are found by boto3 in its own places. An emulator on this machine needs none of that:
+for a loopback endpoint without credentials in the environment, test credentials and us-east-1 stand in, so that nobody
+has to export anything to talk to 127.0.0.1. Only there: what leaves this machine is never signed with made-up
+credentials.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 LOOPBACK_REGION = "us-east-1"
 _TEST_CREDENTIAL = "test"
-_MAX_ATTEMPTS = 6
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
 _MAX_CONNECTIONS = 64
@@ -38,20 +38,16 @@ def client(service: str, *, endpoint_url: str | None = None, region: str | None 
     """
     if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
         raise ConfigurationError(f"endpoint {endpoint_url!r} is not a URL; write it like http://127.0.0.1:4566")
+    local = endpoint_url is not None and is_loopback(endpoint_url)
     with _lock:
-        session = _session()
+        _require_boto3()
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, NoRegionError
 
-        config = Config(
-            retries={"mode": "adaptive", "total_max_attempts": _MAX_ATTEMPTS},
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
-            max_pool_connections=_MAX_CONNECTIONS,
-        )
-        arguments: dict[str, Any] = {"endpoint_url": endpoint_url, "config": config}
+        arguments: dict[str, Any] = {}
         try:
-            if endpoint_url is not None and is_loopback(endpoint_url):
+            session = _session()
+            if local:
                 region = region or session.region_name or LOOPBACK_REGION
                 if not _has_credentials_in_environment():
                     arguments.update(aws_access_key_id=_TEST_CREDENTIAL, aws_secret_access_key=_TEST_CREDENTIAL)
@@ -60,12 +56,21 @@ def client(service: str, *, endpoint_url: str | None = None, region: str | None 
                     f"no AWS credentials for {service}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
                     "AWS_SECRET_ACCESS_KEY, or name an emulator on this machine as the endpoint"
                 )
-            return session.client(service, region_name=region, **arguments)  # type: ignore[call-overload]
+            config = Config(
+                # A port of this machine that refuses will not open within the minute that adaptive retries can take.
+                retries={"mode": "adaptive", "total_max_attempts": 3 if local else 6},
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                read_timeout=_READ_TIMEOUT_S,
+                max_pool_connections=_MAX_CONNECTIONS,
+            )
+            return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config, **arguments)
         except NoRegionError as error:
             raise ConfigurationError(
-                f"no AWS region for {service}: set AWS_REGION or AWS_DEFAULT_REGION, or pass a region"
+                f"no AWS region for {service}: set AWS_DEFAULT_REGION, or a region in the profile; or pass one"
             ) from error
-        except (BotoCoreError, ValueError) as error:
+        except BotoCoreError as error:
+            raise ConfigurationError(f"cannot make an AWS client for {service}: {error}") from error
+        except ValueError as error:
             if isinstance(error, ConfigurationError):
                 raise
             raise ConfigurationError(f"cannot make an AWS client for {service}: {error}") from error
@@ -82,15 +87,18 @@ def is_loopback(endpoint_url: str) -> bool:
         return False
 
 
+def _require_boto3() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("boto3") is None:
+        raise ConfigurationError("boto3 is not installed: pip install 'kstream[aws]'")
+
+
 @cache
 def _session() -> boto3.Session:
-    try:
-        import boto3
-        import botocore.session
-        from botocore.parsers import ResponseParserFactory
-        from botocore.utils import parse_timestamp
-    except ImportError as error:
-        raise ConfigurationError("boto3 is not installed: pip install 'kstream[aws]'") from error
+    import boto3
+    import botocore.session
+    from botocore.utils import parse_timestamp
 
     def timestamp(value: Any) -> datetime:
         # botocore builds a local time zone for every timestamp: a third of the cost of reading a small record.
@@ -100,8 +108,7 @@ def _session() -> boto3.Session:
         return parsed
 
     core = botocore.session.get_session()
-    factory: ResponseParserFactory = core.get_component("response_parser_factory")
-    factory.set_parser_defaults(timestamp_parser=timestamp)
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=timestamp)
     return boto3.Session(botocore_session=core)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kstream.core.errors import KstreamError
+from kstream.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from kstream.core.errors import KstreamError
 
 THROTTLED = frozenset(
     {
@@ -32,10 +34,15 @@ def told_as(kind: type[KstreamError], action: str, *, needs: str, remedies: Mapp
 
     ``needs`` names the IAM actions, for a refusal; ``remedies`` maps other error codes of the service to what helps.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError as error:
+        raise kind(f"{action}: boto3 is not installed: pip install 'kstream[aws]'") from error
     try:
         yield
+    except ConfigurationError as error:
+        # The client could not be made. The ports promise one kind of error.
+        raise kind(f"{action}: {error}") from error
     except ClientError as error:
         raise kind(f"{action}: {_words(error, needs, remedies)}") from error
     except BotoCoreError as error:

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kstream.aws import table_batches
 from kstream.aws.failures import code_of, told_as
-from kstream.aws.ledger_items import Item, expiry, items, key_range, unpack, within
+from kstream.aws.lazy_client import LazyClient
+from kstream.aws.ledger_items import expiry, items, key_range, unpack, within
+from kstream.clock import SystemClock
 from kstream.core.errors import LedgerError
-from kstream.core.ledger_keys import DEFAULT_TTL, scope_key, sequence_key, ttl_seconds
+from kstream.core.ledger_keys import DEFAULT_TTL, key_digest, scope_key, sequence_key, ttl_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from collections.abc import Mapping as MappingOf
+    from collections.abc import Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
     from datetime import timedelta
 
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef, WriteRequestTypeDef
+    from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
 
+    from kstream.aws.ledger_items import Item
+    from kstream.aws.table_batches import Row
     from kstream.core.ports import Clock, Scope
-
-_PER_REQUEST = 25  # the most that BatchWriteItem takes
-_BATCH_ATTEMPTS = 5  # for what BatchWriteItem leaves unprocessed; each attempt is retried by botocore, too
-_BATCH_PAUSE = 0.05  # seconds, doubled each time
 
 _KEYS = "its keys must be scope (string, partition key) and position (string, sort key)"
 _REMEDIES = {
     "ResourceNotFoundException": f"make the table, by deploying it or with DynamoDBLedger(...).create_table(); {_KEYS}",
     "ValidationException": _KEYS,
 }
-_NEEDS = "dynamodb:Query, dynamodb:PutItem and dynamodb:BatchWriteItem on the table"
+_NEEDS = "dynamodb:Query, BatchGetItem, PutItem and BatchWriteItem on the table"
+_KEY_POSITION = "key"  # the sort key of every idempotency key
 
 
 class DynamoDBLedger:
@@ -41,6 +42,7 @@ class DynamoDBLedger:
 
     Costs: a load is one strongly consistent Query (more only past 1 MB of items); a save is one write, or one
     BatchWriteItem for each 25 items if what it saves is too much or spread too far for one (see ``ledger_items``).
+    Idempotency keys cost one BatchGetItem for each 100 of a batch, and one BatchWriteItem for each 25 that are new.
     Throttling is retried by botocore, a few times, and then raised as ``LedgerError``.
 
     Thread-safe, and safe between processes: a save only ever adds items. The client is made at the first use; give
@@ -59,16 +61,12 @@ class DynamoDBLedger:
     ) -> None:
         self._table = table
         self._ttl = ttl_seconds(ttl)
-        self._given = client
-        self._endpoint_url = endpoint_url
-        self._region = region
-        if clock is None:
-            from kstream.clock import SystemClock
+        self._client: LazyClient[DynamoDBClient] = LazyClient(
+            "dynamodb", client, endpoint_url=endpoint_url, region=region
+        )
+        self._clock = clock or SystemClock()
 
-            clock = SystemClock()
-        self._clock = clock
-
-    def load(self, scope: Scope, first: int, last: int) -> MappingOf[int, int]:
+    def load(self, scope: Scope, first: int, last: int) -> Mapping[int, int]:
         found: dict[int, int] = {}
         with self._failures("read"):
             for blob in self._query(scope, first, last):
@@ -76,17 +74,29 @@ class DynamoDBLedger:
                     found[number] = found.get(number, 0) | bitmap
         return found
 
-    def save(self, scope: Scope, done: MappingOf[int, int]) -> None:
+    def save(self, scope: Scope, done: Mapping[int, int]) -> None:
         if not done:
             return
         expires_at = expiry(self._clock.time(), self._ttl)
-        rows = [_attributes(scope, item, expires_at) for item in items(done)]
+        partition = scope_key(scope)
+        rows = (_position_row(partition, item, expires_at) for item in items(done))
         with self._failures("write"):
-            if len(rows) == 1:
-                self._client().put_item(TableName=self._table, Item=rows[0])
-                return
-            for start in range(0, len(rows), _PER_REQUEST):
-                self._write([{"PutRequest": {"Item": row}} for row in rows[start : start + _PER_REQUEST]])
+            table_batches.write(self._client.get(), self._table, rows, self._clock)
+
+    def load_keys(self, scope: Scope, keys: Collection[str]) -> Collection[str]:
+        wanted = {_key_partition(scope, key): key for key in keys}
+        now = self._clock.time()
+        with self._failures("read"):
+            found = table_batches.read(self._client.get(), self._table, map(_key_of_key, wanted), self._clock)
+            return {wanted[row["scope"]["S"]] for row in found if int(row["expires_at"]["N"]) > now}
+
+    def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
+        if not keys:
+            return
+        expires_at = {"expires_at": {"N": str(expiry(self._clock.time(), self._ttl))}}
+        rows = (_key_of_key(partition) | expires_at for partition in {_key_partition(scope, key) for key in keys})
+        with self._failures("write"):
+            table_batches.write(self._client.get(), self._table, rows, self._clock)
 
     def create_table(self) -> None:
         """Makes the table, on demand and with its TTL, and waits until it is there: for tests and development.
@@ -95,8 +105,10 @@ class DynamoDBLedger:
         """
         from botocore.exceptions import ClientError
 
-        with self._failures("create", needs="dynamodb:CreateTable, DescribeTable, DescribeTimeToLive, UpdateTimeToLive"):
-            client = self._client()
+        with self._failures(
+            "create", needs="dynamodb:CreateTable, DescribeTable, DescribeTimeToLive, UpdateTimeToLive"
+        ):
+            client = self._client.get()
             try:
                 client.create_table(
                     TableName=self._table,
@@ -153,48 +165,32 @@ class DynamoDBLedger:
             },
         }
         while True:
-            page = self._client().query(**request)
+            page = self._client.get().query(**request)
             for row in page["Items"]:
                 yield row.get("done", {}).get("B", b"")
             if not page.get("LastEvaluatedKey"):
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def _write(self, requests: Sequence[WriteRequestTypeDef]) -> None:
-        # Half a save is no harm: each item says what is done, whether or not the others arrived.
-        pause = _BATCH_PAUSE
-        for _ in range(_BATCH_ATTEMPTS):
-            answer = self._client().batch_write_item(RequestItems={self._table: requests})
-            left = answer.get("UnprocessedItems") or {}
-            if not left:
-                return
-            (requests,) = left.values()
-            self._clock.sleep(pause)
-            pause *= 2
-        raise LedgerError(
-            f"cannot write the ledger table {self._table!r}: {len(requests)} items left after {_BATCH_ATTEMPTS} attempts; "
-            "it throttles: give it more capacity"
-        )
-
-    def _client(self) -> DynamoDBClient:
-        if self._given is not None:
-            return self._given
-        from kstream.aws.clients import client
-
-        made: DynamoDBClient = client("dynamodb", endpoint_url=self._endpoint_url, region=self._region)
-        return made
-
     def _failures(self, verb: str, *, needs: str = _NEEDS) -> AbstractContextManager[None]:
-        return told_as(
-            LedgerError, f"cannot {verb} the ledger table {self._table!r}", needs=needs, remedies=_REMEDIES
-        )
+        return told_as(LedgerError, f"cannot {verb} the ledger table {self._table!r}", needs=needs, remedies=_REMEDIES)
 
 
-def _attributes(scope: Scope, item: Item, expires_at: int) -> MappingOf[str, AttributeValueTypeDef]:
+def _position_row(partition: str, item: Item, expires_at: int) -> Row:
     return {
-        "scope": {"S": scope_key(scope)},
+        "scope": {"S": partition},
         "position": {"S": item.position},
         "first": {"S": item.first},
         "done": {"B": item.done},
         "expires_at": {"N": str(expires_at)},
     }
+
+
+def _key_partition(scope: Scope, key: str) -> str:
+    """An idempotency key has a partition of its own, so that any number of them spreads over the table."""
+    # One "#" more than a scope of positions has, so never the same.
+    return f"{scope_key(scope._replace(shard_id=''))}#{key_digest(key).hex()}"
+
+
+def _key_of_key(partition: str) -> Row:
+    return {"scope": {"S": partition}, "position": {"S": _KEY_POSITION}}

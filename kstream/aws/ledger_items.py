@@ -10,15 +10,16 @@ An *item* holds many positions of one save. Its keys::
 
 **Finding.** A load for [a, b] must find every item that overlaps [a, b], however batches were cut since: a batch comes
 back whole, from its middle on, or bisected, so an item may begin before a, end behind b, or span both. An item overlaps
-if its last >= a and its first <= b. The first half is the sort key's condition, the second a filter, so one Query does it.
+if its last >= a and its first <= b. The first half is the sort key's condition, the second a filter, so one Query
+does it.
 
-**Bounding.** On its own, "last >= a" would read everything ahead in the shard: little at the tip of a stream, but after a
-rewind to its horizon every item there is, for each batch. So no item spans more than ``REACH``: a save that does is cut.
-Then whatever overlaps [a, b] has its last in [a, b + REACH], and the Query has an end.
+**Bounding.** On its own, "last >= a" would read everything ahead in the shard: little at the tip of a stream, but
+after a rewind to its horizon every item there is, for each batch. So no item spans more than ``REACH``: a save that
+does is cut. Then whatever overlaps [a, b] has its last in [a, b + REACH], and the Query has an end.
 
 **Never losing.** Items are only ever added. Two saves that differ have different digests, so neither overwrites the
-other, and a load unites what it finds: a union without a condition, a lock or a read before the write. The same save again
-writes the same item again.
+other, and a load unites what it finds: a union without a condition, a lock or a read before the write. The same save
+again writes the same item again.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
 
 REACH = 1 << 96
 """The widest span of an item. Kinesis's numbers count in steps of 2**80 (below them stand the time and the shard): some
-35 steps a second where nothing happens (the two records of AWS's sample event, a minute apart, differ by 2,121), and one
-or more for a record. So 65,536 steps are half an hour of a quiet shard, or a minute of a full one: most batches fit one
-item, and a load reads at most that much ahead. Any number is correct; it weighs requests against each other."""
+35 steps a second where nothing happens (the two records of AWS's sample event, a minute apart, differ by 2,121), and
+one or more for a record. So 65,536 steps are half an hour of a quiet shard, or a minute of a full one: most batches
+fit one item, and a load reads at most that much ahead. Any number is correct; it weighs requests against each
+other."""
 
 LARGEST = 350_000
 """Bytes of ``done`` in one item: DynamoDB allows 400 KB for an item with its keys and names."""
@@ -76,7 +78,9 @@ def items(done: Mapping[int, int]) -> Iterator[Item]:
 def unpack(blob: bytes) -> dict[int, int]:
     """The positions in an item's ``done``. Raises ``LedgerError`` for anything that ``items`` did not make."""
     if blob[:1] != _FORMAT:
-        raise LedgerError(f"an item is of format {blob[:1].hex() or 'none'}; this kstream reads {_FORMAT.hex()}: upgrade it")
+        raise LedgerError(
+            f"an item is of format {blob[:1].hex() or 'none'}; this kstream reads {_FORMAT.hex()}: upgrade it"
+        )
     try:
         return _unpack(zlib.decompress(blob[1:]))
     except (zlib.error, IndexError, ValueError) as error:
@@ -140,12 +144,11 @@ def _unpack(body: bytes) -> dict[int, int]:
             at += count - 1
         steps = (int.from_bytes(rows[start : start + width], "little") for start in range(0, len(rows), width))
         numbers = list(accumulate(steps, initial=numbers[0]))
-    ends = accumulate(int.from_bytes(body[at + 4 * n : at + 4 * n + 4], "little") for n in range(count))
-    at += 4 * count
-    found, start = {}, at
-    for number, end in zip(numbers, ends, strict=True):
-        found[number] = int.from_bytes(body[start : at + end], "little")
-        start = at + end
+    lengths = [int.from_bytes(body[n : n + 4], "little") for n in range(at, at + 4 * count, 4)]
+    found, start = {}, at + 4 * count
+    for number, length in zip(numbers, lengths, strict=True):
+        found[number] = int.from_bytes(body[start : start + length], "little")
+        start += length
     if start != len(body):
         raise ValueError("its lengths do not agree")
     return found
@@ -154,4 +157,3 @@ def _unpack(body: bytes) -> dict[int, int]:
 def within(found: Mapping[int, int], first: int, last: int) -> Mapping[int, int]:
     """What of ``found`` lies in [first, last]."""
     return {number: bitmap for number, bitmap in found.items() if first <= number <= last}
-

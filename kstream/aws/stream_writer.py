@@ -10,6 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kstream.aws.failures import THROTTLED
+from kstream.aws.lazy_client import LazyClient
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -57,18 +60,7 @@ class NotWritten(NamedTuple):
 
 EntryResult = Written | NotWritten
 
-_THROTTLED = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "KMSThrottlingException",
-        "LimitExceededException",
-        "RequestLimitExceeded",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
+_THROTTLED = THROTTLED | {"KMSThrottlingException"}
 _INTERNAL = frozenset({"InternalFailure", "InternalFailureException", "InternalServerError", "ServiceUnavailable"})
 _INVALID = frozenset({"InvalidArgumentException", "SerializationException", "ValidationException"})
 
@@ -83,13 +75,12 @@ class StreamWriter:
     def __init__(
         self, *, endpoint_url: str | None = None, region: str | None = None, client: KinesisClient | None = None
     ) -> None:
-        self._endpoint_url = endpoint_url
-        self._region = region
-        self._client = client
+        self._client = LazyClient("kinesis", client, endpoint_url=endpoint_url, region=region)
 
     def put_records(self, stream: str, entries: Sequence[Entry]) -> list[EntryResult]:
         """One result for each entry, in their order. Raises nothing for what AWS or the network does.
 
+        ``ConfigurationError`` alone passes: no client can be made, without boto3, credentials or a region.
         Takes any number of entries: calls of at most 500 entries and 5 MiB, one after the other.
         """
         results: list[EntryResult] = []
@@ -98,10 +89,11 @@ class StreamWriter:
         return results
 
     def _call(self, stream: str, entries: Sequence[Entry]) -> list[EntryResult]:
+        kinesis = self._client.get()
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            answer = self._kinesis().put_records(
+            answer = kinesis.put_records(
                 StreamName=stream, Records=[{"Data": data, "PartitionKey": key} for data, key in entries]
             )
         except ClientError as error:
@@ -113,13 +105,6 @@ class StreamWriter:
             message = f"PutRecords answered {len(results)} results for {len(entries)} records of stream {stream}"
             return [NotWritten(FailureKind.INTERNAL, "InternalFailure", message)] * len(entries)
         return results
-
-    def _kinesis(self) -> KinesisClient:
-        if self._client is None:
-            from kstream.aws.clients import client
-
-            self._client = client("kinesis", endpoint_url=self._endpoint_url, region=self._region)
-        return self._client
 
 
 def kind_of(code: str, http_status: int = 400) -> FailureKind:

@@ -65,21 +65,19 @@ def _run_batch(run: Run) -> Sequence[Awaitable[None]]:
 async def _batch(run: Run) -> None:
     progress = run.progress
     pending = [index for index, state in enumerate(progress.states) if state == PENDING]
-    if not pending or run.out_of_time() or not (run.circuit is None or run.circuit.admits(run.clock.monotonic())):
+    if not pending or run.out_of_time() or not run.watch.admits(pending[0]):
         return
     states = progress.states
-    failures = {index: run.malformed[index] for index in pending if index in run.malformed}
+    failures = {index: run.refused[index] for index in pending if index in run.refused}
     if sound := [index for index in pending if index not in failures]:
         failures |= await _attempt_batch(run, sound)
     for index in pending:
         if index not in failures:
             states[index] = DONE
-            if run.writes_along:
-                await asyncio.to_thread(run.note, index)
+            if run.watch.tells:
+                await asyncio.to_thread(run.watch.settled, index)
     if failures:
         await _settle(run, failures, _attempt_batch)
-    elif run.circuit is not None:
-        run.circuit.succeeded()
 
 
 async def _work_off(run: Run, lanes: deque[Iterable[int]]) -> None:
@@ -88,9 +86,10 @@ async def _work_off(run: Run, lanes: deque[Iterable[int]]) -> None:
 
 
 async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
-    progress, process, malformed, circuit = run.progress, run.process, run.malformed, run.circuit
+    progress, process, refused = run.progress, run.process, run.refused
     records, states, blocked = progress.batch.records, progress.states, progress.blocked
-    monotonic, deadline, writes_along = run.clock.monotonic, run.deadline, run.writes_along
+    monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
+    asks, tells, writes = watch.asks, watch.tells, watch.writes
     for index in indexes:
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
@@ -99,25 +98,24 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
         record = records[index]
         if blocked and record.outer_key in blocked:
             continue
-        if circuit is not None and not circuit.admits(monotonic()):
-            progress.stop()
-            return
+        if asks and not watch.admits(index):
+            continue
         try:
-            if malformed and index in malformed:
-                raise malformed[index]
+            if refused and index in refused:
+                raise refused[index]
             await process(record)
         except asyncio.CancelledError as error:
             _pass_on_if_ours(error)
             await _settle(run, {index: _as_failure(error)}, _attempt_record)
             continue
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
             await _settle(run, {index: error}, _attempt_record)
             continue
         states[index] = DONE
-        if writes_along:
-            await asyncio.to_thread(run.note, index)
-        if circuit is not None:
-            circuit.succeeded()
+        if writes:
+            await asyncio.to_thread(watch.settled, index)
+        elif tells:
+            watch.settled(index)
 
 
 async def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
@@ -127,7 +125,7 @@ async def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
     except asyncio.CancelledError as error:
         _pass_on_if_ours(error)
         return {index: _as_failure(error)}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
         return {index: error}
     return {}
 
@@ -139,7 +137,7 @@ async def _attempt_batch(run: Run, indexes: Sequence[int]) -> Failures:
     except asyncio.CancelledError as error:
         _pass_on_if_ours(error)
         return run.all_failed(indexes, _as_failure(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
         return run.all_failed(indexes, error)
 
 

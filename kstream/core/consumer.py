@@ -5,20 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from kstream.core.errors import ConfigurationError
-from kstream.core.handler import BatchHandler, Handler, Lifecycle
+from kstream.core.handler import BatchHandler, Handler, Lifecycle, TransactionalHandler
 from kstream.core.ports import DeadLetterSink, Ledger
 from kstream.core.retry import Retry
 
 if TYPE_CHECKING:
-    from kstream.core.progress import Ordering
-    from kstream.core.ports import Telemetry
     from kstream.core.breaker import CircuitBreaker
+    from kstream.core.ports import Telemetry
+    from kstream.core.progress import Ordering
 
-HandlerSource = Handler | BatchHandler | Callable[[], Handler | BatchHandler]
-LedgerMode = Literal["sparse", "full"]
+AnyHandler = Handler | TransactionalHandler[Any] | BatchHandler
+HandlerSource = AnyHandler | Callable[[], AnyHandler]
+HANDLERS = (Handler, TransactionalHandler, BatchHandler)
+LedgerMode = Literal["sparse", "full", "transactional"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Consumer:
     ``breaker``          stops the batch while a dependency is down; see ``CircuitBreaker``.
     ``ledger``           remembers what is done beyond the checkpoint, so that redelivery does not run it again.
     ``mode``             ``"sparse"``: written once, when a batch is left unfinished. ``"full"``: after every record.
+                         ``"transactional"``: with each effect, in its transaction. The default is ``"transactional"``
+                         for a ``TransactionalHandler`` and ``"sparse"`` for any other.
     ``save_every``       in sparse mode also save after this many records, to bound what a crash repeats.
     ``dead_letters``     where poison records go, with their payload. Without a sink they count as failed.
     ``max_workers``      keys processed side by side: threads, or tasks of one event loop for ``async def process``.
@@ -48,7 +52,7 @@ class Consumer:
     retry: Retry = field(default_factory=Retry, kw_only=True)
     breaker: CircuitBreaker | None = field(default=None, kw_only=True)
     ledger: Ledger | None = field(default=None, kw_only=True)
-    mode: LedgerMode = field(default="sparse", kw_only=True)
+    mode: LedgerMode | None = field(default=None, kw_only=True)
     save_every: int | None = field(default=None, kw_only=True)
     dead_letters: DeadLetterSink | None = field(default=None, kw_only=True)
     max_workers: int = field(default=1, kw_only=True)
@@ -61,8 +65,8 @@ class Consumer:
             object.__setattr__(self, "name", _name_of(self.handler))
         if self.ordering not in ("shard", "partition_key", "none"):
             raise ConfigurationError(f"ordering={self.ordering!r}: it is 'shard', 'partition_key' or 'none'")
-        if self.mode not in ("sparse", "full"):
-            raise ConfigurationError(f"mode={self.mode!r}: it is 'sparse' or 'full'")
+        if self.mode not in (None, "sparse", "full", "transactional"):
+            raise ConfigurationError(f"mode={self.mode!r}: it is 'sparse', 'full' or 'transactional'")
         if self.max_workers < 1:
             raise ConfigurationError(f"max_workers={self.max_workers}: at least 1")
         if self.deadline_margin < 0:
@@ -80,13 +84,13 @@ class Consumer:
             )
         if self.save_every is not None and self.save_every < 1:
             raise ConfigurationError(f"save_every={self.save_every}: records, at least 1")
-        if self.ledger is None and (self.mode != "sparse" or self.save_every is not None):
+        if self.ledger is None and (self.mode is not None or self.save_every is not None):
             raise ConfigurationError("mode= and save_every= say how a ledger is written: give ledger= as well")
 
-    def build_handler(self) -> Handler | BatchHandler:
+    def build_handler(self) -> AnyHandler:
         """The handler itself: the given instance, or a new one from the given class or function."""
         source = self.handler
-        if isinstance(source, Handler | BatchHandler):
+        if isinstance(source, HANDLERS):
             return source
         try:
             built = source()
@@ -94,16 +98,16 @@ class Consumer:
             raise ConfigurationError(
                 f"{self.name} cannot be built: {error}. Give Consumer an instance, or a function that makes one"
             ) from error
-        if not isinstance(built, Handler | BatchHandler):
-            raise ConfigurationError(f"{self.name}: {source!r} made {built!r}, which is not a Handler or BatchHandler")
+        if not isinstance(built, HANDLERS):
+            raise ConfigurationError(f"{self.name}: {source!r} made {built!r}, which is not a handler")
         return built
 
 
 def _check_handler(source: object) -> None:
-    if isinstance(source, Handler | BatchHandler):
+    if isinstance(source, HANDLERS):
         return
     if isinstance(source, type):
-        if not issubclass(source, Handler | BatchHandler):
+        if not issubclass(source, HANDLERS):
             raise ConfigurationError(
                 f"{source.__name__} is not a handler: make it a subclass of kstream.Handler and give it process(record)"
             )

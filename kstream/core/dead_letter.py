@@ -117,13 +117,17 @@ class StoredLetter:
     """What a store holds: ``key`` to delete it by, and ``body``, its text as it lies there.
 
     Not everything in a store is a dead letter of kstream's: AWS's own on-failure messages may lie beside them.
+    ``problem`` says why ``body`` is only a pointer to the letter; "" if it is the letter.
     """
 
     key: str
     body: str
+    problem: str = ""
 
     def letter(self) -> DeadLetter:
-        """The dead letter. Raises ``DeadLetterError`` if it is something else."""
+        """The dead letter. Raises ``DeadLetterError`` if it is something else, or could not be fetched."""
+        if self.problem:
+            raise DeadLetterError(self.problem)
         return DeadLetter.from_json(self.body)
 
 

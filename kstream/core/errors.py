@@ -6,6 +6,8 @@
     ├── BatchUnfinished         a batch is not done, told by raising (``answer="raise"``)
     ├── LedgerError             a ledger could not be read or written
     ├── DeadLetterError         a dead letter could not be stored; the record stays undone
+    ├── CheckpointError         a runner's checkpoints could not be read or written
+    ├── ReadError               a stream could not be read just now; trying again may help
     └── EmulatorError           the embedded Kinesis could not be installed, started or stopped
     Reject                      raised *by a handler*: this record can never succeed
     └── UndecodableRecord       the payload is not what it was read as; also a ValueError
@@ -42,6 +44,14 @@ class LedgerError(KstreamError):
 
 class DeadLetterError(KstreamError):
     """A dead letter could not be stored. Its record counts as failed and is delivered again."""
+
+
+class CheckpointError(KstreamError):
+    """A runner's checkpoints could not be read or written. The runner stops: nothing is lost, some is delivered again."""
+
+
+class ReadError(KstreamError):
+    """A stream could not be read just now: unreachable, overloaded, failing. A runner backs off and tries again."""
 
 
 class EmulatorError(KstreamError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -21,7 +21,19 @@ class Lifecycle:
         """Once after the last record, where the runtime ends in an orderly way. Lambda itself never does."""
 
 
-class Handler(Lifecycle, ABC):
+class RecordHandler(Lifecycle):
+    """What handlers of single records share."""
+
+    def idempotency_key(self, record: Record) -> str | None:  # noqa: ARG002 - for handlers to override
+        """What makes this record the same fact as another with a different sequence number; None for nothing.
+
+        Override it to process a fact once although its producer put it twice. Needs a ledger, which remembers keys for
+        a stream and a consumer until they expire. May raise ``Reject`` for a record that has no readable key.
+        """
+        return None
+
+
+class Handler(RecordHandler, ABC):
     """Processes records one by one. ``process`` may be ``def`` or ``async def``.
 
     Returning means done. Raising ``Reject`` means never: the record goes to the dead letters. Any other exception is
@@ -31,6 +43,23 @@ class Handler(Lifecycle, ABC):
 
     @abstractmethod
     def process(self, record: Record) -> Awaitable[None] | None: ...
+
+
+T = TypeVar("T")
+
+
+class TransactionalHandler(RecordHandler, ABC, Generic[T]):
+    """Processes records one by one, each effect and its marker in one transaction: the effect happens exactly once.
+
+    Needs a ledger in the store that holds the effects: ``SQLiteLedger(path)`` or ``PostgresLedger(dsn)`` hands
+    ``process`` a transaction with ``execute``, ``DynamoDBLedger(table)`` one that collects writes. What is done through
+    ``transaction`` takes hold together with "this record is done", or not at all; what is done past it does not.
+    Several records share a transaction where the store allows it. ``process`` is ``def``: begin no transaction in it,
+    commit none, and do not keep ``transaction``.
+    """
+
+    @abstractmethod
+    def process(self, record: Record, transaction: T) -> None: ...
 
 
 class BatchHandler(Lifecycle, ABC):

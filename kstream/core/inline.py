@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from kstream.core.run import Run
     from kstream.core.settling import Failures
 
+    Lane = Callable[[Run, Iterable[int]], None]
+
 
 class InlineRunner:
-    """One record after the other, on the calling thread."""
+    """One record after the other, on the calling thread. ``lane`` is how records in order are processed."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
 
     def run(self, run: Run) -> None:
-        run_lane(run, range(len(run.progress.states)))
+        self._lane(run, range(len(run.progress.states)))
 
     def close(self) -> None:
         pass
@@ -35,20 +40,18 @@ class BatchRunner:
     def run(self, run: Run) -> None:
         progress = run.progress
         pending = [index for index, state in enumerate(progress.states) if state == PENDING]
-        if not pending or run.out_of_time() or not (run.circuit is None or run.circuit.admits(run.clock.monotonic())):
+        if not pending or run.out_of_time() or not run.watch.admits(pending[0]):
             return
-        failures = {index: run.malformed[index] for index in pending if index in run.malformed}
+        failures = {index: run.refused[index] for index in pending if index in run.refused}
         if sound := [index for index in pending if index not in failures]:
             failures |= _attempt_batch(run, sound)
         for index in pending:
             if index not in failures:
                 progress.states[index] = DONE
-                if run.writes_along:
-                    run.note(index)
+                if run.watch.tells:
+                    run.watch.settled(index)
         if failures:
-            _settle(run, failures, _attempt_batch)
-        elif run.circuit is not None:
-            run.circuit.succeeded()
+            settle(run, failures, _attempt_batch)
 
     def close(self) -> None:
         pass
@@ -57,7 +60,8 @@ class BatchRunner:
 class ThreadRunner:
     """Keys side by side on a bounded pool of threads, each key strictly in order."""
 
-    def __init__(self, max_workers: int) -> None:
+    def __init__(self, lane: Lane, max_workers: int) -> None:
+        self._lane = lane
         self._max_workers = max_workers
         self._pool: ThreadPoolExecutor | None = None
 
@@ -68,7 +72,7 @@ class ThreadRunner:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._max_workers, thread_name_prefix="kstream")
         workers = [
-            self._pool.submit(contextvars.copy_context().run, _work_off, run, lanes)
+            self._pool.submit(contextvars.copy_context().run, self._work_off, run, lanes)
             for _ in range(min(self._max_workers, len(lanes)))
         ]
         left = run.deadline - run.clock.monotonic()
@@ -85,21 +89,21 @@ class ThreadRunner:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
-
-def _work_off(run: Run, lanes: deque[Iterable[int]]) -> None:
-    while not run.progress.stopped:
-        try:
-            lane = lanes.popleft()
-        except IndexError:
-            return
-        run_lane(run, lane)
+    def _work_off(self, run: Run, lanes: deque[Iterable[int]]) -> None:
+        while not run.progress.stopped:
+            try:
+                indexes = lanes.popleft()
+            except IndexError:
+                return
+            self._lane(run, indexes)
 
 
 def run_lane(run: Run, indexes: Iterable[int]) -> None:
     """Processes these records in order, as far as order, deadline and circuit allow."""
-    progress, process, malformed, circuit = run.progress, run.process, run.malformed, run.circuit
+    progress, process, refused = run.progress, run.process, run.refused
     records, states, blocked = progress.batch.records, progress.states, progress.blocked
-    monotonic, deadline, note = run.clock.monotonic, run.deadline, run.note if run.writes_along else None
+    monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
+    asks, tells = watch.asks, watch.tells
     for index in indexes:
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
@@ -108,30 +112,27 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
         record = records[index]
         if blocked and record.outer_key in blocked:
             continue
-        if circuit is not None and not circuit.admits(monotonic()):
-            progress.stop()
-            return
+        if asks and not watch.admits(index):
+            continue
         try:
-            if malformed and index in malformed:
-                raise malformed[index]
+            if refused and index in refused:
+                raise refused[index]
             result = process(record)
             if result is not None and isawaitable(result):
                 raise _not_awaited(result)
-        except Exception as error:
-            _settle(run, {index: error}, _attempt_record)
+        except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
+            settle(run, {index: error}, _attempt_record)
             continue
         states[index] = DONE
-        if note is not None:
-            note(index)
-        if circuit is not None:
-            circuit.succeeded()
+        if tells:
+            watch.settled(index)
 
 
 def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
     [index] = indexes
     try:
         run.process(run.progress.batch.records[index])
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
         return {index: error}
     return {}
 
@@ -140,11 +141,11 @@ def _attempt_batch(run: Run, indexes: Sequence[int]) -> Failures:
     records = run.progress.batch.records
     try:
         return run.failed_of(indexes, run.process([records[index] for index in indexes]))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
         return run.all_failed(indexes, error)
 
 
-def _settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence[int]], Failures]) -> None:
+def settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence[int]], Failures]) -> None:
     """Performs the steps that settle these failures, blocking where they say to wait."""
     steps = run.settling.steps(failures)
     answer: Failures | DeadLetterError | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kstream.core.errors import LedgerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from kstream.core.batch import Batch
     from kstream.core.ports import Ledger, Scope, Telemetry
@@ -58,6 +58,22 @@ class Journal:
                 return
             noted, self._noted, self._count = self._noted, {}, 0
         self.save(noted)
+
+    def load_keys(self, keys: Collection[str]) -> Collection[str]:
+        """Which of these idempotency keys are known as done."""
+        try:
+            return self._ledger.load_keys(self._scope, keys)
+        except LedgerError as error:
+            self._telemetry.ledger_failed(error)
+            return ()
+
+    def save_keys(self, keys: Collection[str]) -> None:
+        if not keys:
+            return
+        try:
+            self._ledger.save_keys(self._scope, keys)
+        except LedgerError as error:
+            self._telemetry.ledger_failed(error)
 
     def save(self, done: Mapping[int, int]) -> None:
         if not done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from kstream.core.errors import ConfigurationError
@@ -20,6 +21,11 @@ A stream that retains its records for longer needs more: retention plus maximum 
 def scope_key(scope: Scope) -> str:
     """``consumer#stream#shard``. Two scopes never share it, whatever characters their names hold."""
     return "#".join(part.replace("%", "%25").replace("#", "%23") for part in scope)
+
+
+def key_digest(key: str) -> bytes:
+    """An idempotency key as 20 bytes: a key is any text, of any length, and stores bound what they index."""
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=20).digest()
 
 
 def sequence_key(sequence: int) -> str:

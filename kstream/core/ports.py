@@ -6,14 +6,14 @@ its port's name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from kstream.core.dead_letter import DeadLetter
     from kstream.core.outcome import Outcome
-    from kstream.core.record import Record
+    from kstream.core.record import Position, Record
 
 
 class Scope(NamedTuple):
@@ -47,6 +47,48 @@ class Ledger(Protocol):
 
         Saving the same twice changes nothing. An empty mapping is allowed and costs nothing.
         """
+        ...
+
+    def load_keys(self, scope: Scope, keys: Collection[str]) -> Collection[str]:
+        """Which of these idempotency keys were saved and have not expired. The scope's shard is ignored: a key belongs to
+        a consumer and a stream, because a reshard may move it."""
+        ...
+
+    def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
+        """Remembers these idempotency keys. As durable and as repeatable as ``save``."""
+        ...
+
+
+class Transaction(Protocol):
+    """Effects and their markers, which take hold together or not at all. Used by one thread."""
+
+    def apply(self, position: Position, key: str | None, effect: Callable[[Any], object]) -> bool:
+        """Calls ``effect`` with the handler's side of the transaction and marks ``position`` and ``key`` as done.
+
+        Returns False, without calling it, if either is marked already. If ``effect`` raises, neither what it did nor the
+        marker takes hold, what was applied before is untouched, and the exception passes. Raises ``LedgerError``.
+        """
+        ...
+
+    def commit(self) -> None:
+        """Makes everything applied durable. Raises ``LedgerError`` if that may not have happened: applying it all again,
+        in another transaction, is then safe."""
+        ...
+
+    def rollback(self) -> None:
+        """Undoes everything applied. Never raises. Harmless after ``commit``."""
+        ...
+
+
+@runtime_checkable
+class TransactionalLedger(Ledger, Protocol):
+    """A ledger in the store that holds the handler's effects. Its ``load`` also tells what transactions marked."""
+
+    group_limit: int
+    """How many records one transaction may hold."""
+
+    def begin(self, scope: Scope) -> Transaction:
+        """Starts a transaction. Thread-safe. Raises ``LedgerError``."""
         ...
 
 

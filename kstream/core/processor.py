@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
-import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kstream.core.breaker import Circuit
-from kstream.core.errors import ConfigurationError
-from kstream.core.handler import BatchHandler
-from kstream.core.inline import BatchRunner, InlineRunner, ThreadRunner
+from kstream.core.handler import RecordHandler
+from kstream.core.idempotency import Duplicates, has_keys, keys_of
 from kstream.core.journal import Journal
 from kstream.core.ports import Scope
-from kstream.core.progress import Progress
+from kstream.core.progress import DONE, PARKED, Progress
 from kstream.core.run import Run
+from kstream.core.running import mode_of, runner_for
 from kstream.core.settling import Settling
+from kstream.core.shielded import Shielded
+from kstream.core.watch import Watch
 
 if TYPE_CHECKING:
-    from kstream.core.outcome import Outcome
     from collections.abc import Callable
 
     from kstream.core.batch import Batch
     from kstream.core.consumer import Consumer
+    from kstream.core.outcome import Outcome
     from kstream.core.ports import Clock, Telemetry
-    from kstream.core.record import Record
 
 FOREVER = float("inf")
-
-_log = logging.getLogger("kstream")
-
-
-class Runner(Protocol):
-    """A way of running a batch: when ``run`` returns, its progress is final but for what outlived the deadline."""
-
-    def run(self, run: Run) -> None: ...
-    def close(self) -> None: ...
+NOWHERE = Scope("", "", "")
+"""The scope of a batch without records."""
 
 
 class Processor:
@@ -43,6 +35,8 @@ class Processor:
     ``clock``      time, monotonic time and sleep.
     ``uniform``    ``uniform(low, high)``, the source of jitter.
     ``telemetry``  watches; the consumer's own, where it has one, takes its place.
+
+    Raises ``ConfigurationError`` for a handler and policies that do not go together.
     """
 
     def __init__(
@@ -54,49 +48,27 @@ class Processor:
         self._telemetry = Shielded(consumer.telemetry or telemetry)
         self._circuit = Circuit(consumer.breaker) if consumer.breaker else None
         self._handler = consumer.build_handler()
-        self._runner = _runner(consumer, self._handler)
+        self._mode = mode_of(consumer, self._handler)
+        self._keyed = self._handler if isinstance(self._handler, RecordHandler) and has_keys(self._handler) else None
+        self._runner = runner_for(consumer, self._handler)
         self._handler.open()
 
     def process(self, batch: Batch, *, deadline: float = FOREVER, prefix_settles: bool = True) -> Outcome:
         """Processes what of the batch the ledger does not know as done, and says what it came to.
 
         ``deadline``        in the clock's monotonic seconds: no record is started from then on.
-        ``prefix_settles``  whether the runtime will not deliver again what lies before the answer's checkpoint. Where it
-                            delivers the whole batch again, the ledger must hold that prefix too.
+        ``prefix_settles``  whether the runtime will not deliver again what lies before the answer's checkpoint. Where
+                            it delivers the whole batch again, the ledger must hold that prefix too.
 
         Raises nothing for what a handler raises. What else it raises means that nothing is known: deliver all again.
         """
-        consumer, progress = self.consumer, Progress(batch, self.consumer.ordering)
-        journal = self._journal(batch)
-        if journal is not None and (done := journal.load(batch)):
-            progress.skip(done)
-        run = Run(
-            process=self._handler.process,
-            progress=progress,
-            malformed=batch.malformed(),
-            settling=Settling(
-                consumer,
-                progress,
-                clock=self._clock,
-                deadline=deadline,
-                uniform=self._uniform,
-                telemetry=self._telemetry,
-                circuit=self._circuit,
-                journal=journal,
-            ),
-            clock=self._clock,
-            deadline=deadline,
-            circuit=self._circuit,
-            journal=journal,
-            dead_letters=consumer.dead_letters,
-            max_workers=consumer.max_workers,
-        )
+        progress = Progress(batch, self.consumer.ordering)
+        run = self._prepare(batch, progress, deadline)
         if batch.records:
             self._runner.run(run)
         progress.freeze()
         outcome = progress.outcome()
-        if journal is not None and outcome.checkpoint is not None:
-            journal.save(progress.done_from(int(outcome.checkpoint) if prefix_settles else None))
+        self._remember(run, outcome, prefix_settles=prefix_settles)
         self._telemetry.batch_finished(outcome)
         return outcome
 
@@ -105,61 +77,58 @@ class Processor:
         self._runner.close()
         self._handler.close()
 
-    def _journal(self, batch: Batch) -> Journal | None:
+    def _prepare(self, batch: Batch, progress: Progress, deadline: float) -> Run:
         consumer = self.consumer
-        if consumer.ledger is None or not batch.outers:
+        scope = Scope(consumer.name, batch.outers[0].stream_arn, batch.outers[0].shard_id) if batch.outers else NOWHERE
+        journal = self._journal(scope)
+        if journal is not None and (done := journal.load(batch)):
+            progress.skip(done)
+        refused: dict[int, Exception] = dict(batch.malformed())
+        duplicates = None
+        if self._keyed is not None and journal is not None:
+            keys, unkeyed = keys_of(self._keyed, progress)
+            refused = unkeyed | refused
+            duplicates = Duplicates(keys, progress)
+            duplicates.know(journal.load_keys(duplicates.keys))
+        watch = Watch(progress, self._clock, circuit=self._circuit, journal=journal, duplicates=duplicates)
+        settling = Settling(
+            consumer,
+            progress,
+            clock=self._clock,
+            deadline=deadline,
+            uniform=self._uniform,
+            telemetry=self._telemetry,
+            watch=watch,
+        )
+        return Run(
+            process=self._handler.process,
+            scope=scope,
+            progress=progress,
+            refused=refused,
+            settling=settling,
+            clock=self._clock,
+            deadline=deadline,
+            watch=watch,
+            telemetry=self._telemetry,
+            dead_letters=consumer.dead_letters,
+            max_workers=consumer.max_workers,
+        )
+
+    def _journal(self, scope: Scope) -> Journal | None:
+        ledger = self.consumer.ledger
+        if ledger is None or scope is NOWHERE:
             return None
-        first = batch.outers[0]
-        return Journal(
-            consumer.ledger,
-            Scope(consumer.name, first.stream_arn, first.shard_id),
-            self._telemetry,
-            save_every=1 if consumer.mode == "full" else consumer.save_every,
-        )
+        save_every = 1 if self._mode == "full" else self.consumer.save_every
+        return Journal(ledger, scope, self._telemetry, save_every=save_every)
 
-
-def _runner(consumer: Consumer, handler: object) -> Runner:
-    batch_handler = isinstance(handler, BatchHandler)
-    if batch_handler and consumer.max_workers > 1:
-        raise ConfigurationError(
-            f"{consumer.name}: max_workers={consumer.max_workers} runs keys side by side, and a BatchHandler takes the "
-            "whole batch in one call: leave it out, or write a Handler"
-        )
-    if inspect.iscoroutinefunction(getattr(handler, "process", None)):
-        from kstream.core.asynchronous import AsyncRunner
-
-        return AsyncRunner(batch_handler=batch_handler)
-    if batch_handler:
-        return BatchRunner()
-    return ThreadRunner(consumer.max_workers) if consumer.max_workers > 1 else InlineRunner()
-
-
-class Shielded:
-    """A telemetry that never changes what is processed: what it raises is logged, and goes no further."""
-
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
-
-    def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
-        try:
-            self._telemetry.record_failed(record, error, attempt=attempt, parked=parked)
-        except Exception:
-            _log.exception("telemetry failed at a failed record")
-
-    def ledger_failed(self, error: Exception) -> None:
-        try:
-            self._telemetry.ledger_failed(error)
-        except Exception:
-            _log.exception("telemetry failed at a ledger failure")
-
-    def dead_letter_failed(self, record: Record, error: Exception) -> None:
-        try:
-            self._telemetry.dead_letter_failed(record, error)
-        except Exception:
-            _log.exception("telemetry failed at a dead-letter failure")
-
-    def batch_finished(self, outcome: Outcome) -> None:
-        try:
-            self._telemetry.batch_finished(outcome)
-        except Exception:
-            _log.exception("telemetry failed at the end of a batch")
+    def _remember(self, run: Run, outcome: Outcome, *, prefix_settles: bool) -> None:
+        """Writes to the ledger what was not written along the way and the next delivery has to know."""
+        journal, duplicates = run.watch.journal, run.watch.duplicates
+        if journal is None:
+            return
+        transactional = self._mode == "transactional"
+        if outcome.checkpoint is not None:
+            since = int(outcome.checkpoint) if prefix_settles else None
+            journal.save(run.progress.done_from(since, (PARKED,) if transactional else (DONE, PARKED)))
+        if duplicates is not None and not transactional:
+            journal.save_keys(duplicates.take_fresh())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from kstream.core.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from kstream.core.batch import Batch
 
@@ -82,12 +82,12 @@ class Progress:
             keys.setdefault(records[index].outer_key, []).append(index)
         return list(keys.values())
 
-    def done_from(self, checkpoint: int | None) -> dict[int, int]:
-        """What became done in this delivery, from sequence number ``checkpoint`` on; from the start if None."""
+    def done_from(self, checkpoint: int | None, settled: Collection[int] = (DONE, PARKED)) -> dict[int, int]:
+        """What came to be ``settled`` in this delivery, from sequence number ``checkpoint`` on; from the start if None."""
         batch, states = self.batch, self._final or self.states
         done: dict[int, int] = {}
         for index, record in enumerate(batch.records):
-            if states[index] in (DONE, PARKED):
+            if states[index] in settled:
                 sequence = int(batch.sequence_number(index))
                 if checkpoint is None or sequence >= checkpoint:
                     done[sequence] = done.get(sequence, 0) | 1 << record.sub_sequence_number

@@ -150,12 +150,15 @@ class Record:
             value, end = _scan_json(text, 0)
             if end == len(text):
                 return value
-        except (StopIteration, ValueError):
+        except (StopIteration, ValueError, RecursionError):
             pass
         try:
             return json.loads(data)
         except ValueError as error:
             raise UndecodableRecord(f"the payload is not JSON: {error}") from None
+        except RecursionError:
+            # Not a fault that passes: the same bytes nest as deep next time.
+            raise UndecodableRecord("the payload is JSON that nests too deep to be read") from None
 
     def text(self) -> str:
         """The payload as UTF-8 text. Raises ``UndecodableRecord``, which rejects the record, if it is not UTF-8."""

@@ -10,30 +10,30 @@ from kstream.core.errors import Reject
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from kstream.core.breaker import Circuit
-    from kstream.core.journal import Journal
-    from kstream.core.ports import Clock, DeadLetterSink
+    from kstream.core.ports import Clock, DeadLetterSink, Scope, Telemetry
     from kstream.core.progress import Progress
     from kstream.core.record import Record
     from kstream.core.settling import Failures, Settling
+    from kstream.core.watch import Watch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """A batch, its progress and its policies.
 
-    ``malformed``  aggregates that no handler may see: each is rejected when its turn comes.
-    ``deadline``   in the clock's monotonic seconds.
+    ``refused``   records that no handler may see, each with the error that meets it when its turn comes.
+    ``deadline``  in the clock's monotonic seconds.
     """
 
-    process: Callable[[Any], Any]
+    process: Callable[..., Any]
+    scope: Scope
     progress: Progress
-    malformed: Mapping[int, Exception]
+    refused: Mapping[int, Exception]
     settling: Settling
     clock: Clock
     deadline: float
-    circuit: Circuit | None
-    journal: Journal | None
+    watch: Watch
+    telemetry: Telemetry
     dead_letters: DeadLetterSink | None
     max_workers: int
 
@@ -43,15 +43,6 @@ class Run:
             return False
         self.progress.stop(out_of_time=True)
         return True
-
-    def note(self, index: int) -> None:
-        """Tells the ledger of a record that is done, where it is written along the way."""
-        assert self.journal is not None
-        self.journal.note(self.progress.batch, index)
-
-    @property
-    def writes_along(self) -> bool:
-        return self.journal is not None and self.journal.writes_along
 
     def failed_of(self, indexes: Sequence[int], failed: Iterable[Record] | None) -> Failures:
         """What a ``BatchHandler`` returned, as failures. Raises ``ValueError`` for a record that it was not given."""

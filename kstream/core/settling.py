@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.dead_letter import DeadLetter
-from kstream.core.errors import Reject, UndecodableRecord
+from kstream.core.errors import LedgerError, Reject, UndecodableRecord
+from kstream.core.idempotency import KeyFailed
 from kstream.core.progress import DONE, PARKED
 
 if TYPE_CHECKING:
-    from kstream.core.errors import DeadLetterError
     from collections.abc import Callable, Generator, Sequence
 
-    from kstream.core.breaker import Circuit
     from kstream.core.consumer import Consumer
-    from kstream.core.journal import Journal
+    from kstream.core.errors import DeadLetterError
     from kstream.core.ports import Clock, Telemetry
     from kstream.core.progress import Progress
+    from kstream.core.watch import Watch
 
 Failures = dict[int, Exception]
 """The indexes of records whose attempt failed, and with what."""
@@ -57,8 +57,7 @@ class Settling:
         deadline: float,
         uniform: Callable[[float, float], float],
         telemetry: Telemetry,
-        circuit: Circuit | None,
-        journal: Journal | None,
+        watch: Watch,
     ) -> None:
         self._consumer = consumer
         self._progress = progress
@@ -66,8 +65,7 @@ class Settling:
         self._deadline = deadline
         self._uniform = uniform
         self._telemetry = telemetry
-        self._circuit = circuit
-        self._journal = journal
+        self._watch = watch
         self._lock = threading.Lock()
 
     def steps(self, failures: Failures) -> Generator[Again | Park, Any, None]:
@@ -77,11 +75,13 @@ class Settling:
         while True:
             again: Failures = {}
             for index, error in failures.items():
-                if self._opens_circuit(error):
+                if isinstance(error, LedgerError):
+                    self._telemetry.ledger_failed(error)
+                if isinstance(error, LedgerError) or self._watch.opens_circuit(error):
                     # Not the record's fault: it waits for the next delivery, with everything else.
                     self._progress.stop()
                     return
-                if not isinstance(error, Reject) and retry.allows(error, attempt):
+                if not isinstance(error, Reject | KeyFailed) and retry.allows(error, attempt):
                     again[index] = error
                 else:
                     yield from self._give_up(index, error, attempt, first_at)
@@ -97,9 +97,6 @@ class Settling:
             for index in again.keys() - failures.keys():
                 self._settled(index, DONE)
 
-    def _opens_circuit(self, error: Exception) -> bool:
-        return self._circuit is not None and self._circuit.failed(error, self._clock.monotonic())
-
     def _give_up(self, index: int, error: Exception, attempt: int, first_at: float) -> Generator[Park, Any, None]:
         parked = False
         record = self._progress.batch.records[index]
@@ -113,13 +110,14 @@ class Settling:
         if parked:
             self._settled(index, PARKED)
         else:
+            self._watch.released(index)
             self._progress.fail(index)
         self._telemetry.record_failed(record, error, attempt=attempt, parked=parked)
 
     def _letter(self, index: int, error: Exception, attempt: int, first_at: float) -> DeadLetter:
         record = self._progress.batch.records[index]
         try:
-            record.data
+            record.data  # noqa: B018 - asks whether the delivery can be decoded at all
         except UndecodableRecord:
             record = record.as_arrived()
         return DeadLetter(
@@ -134,8 +132,8 @@ class Settling:
 
     def _settled(self, index: int, state: int) -> None:
         self._progress.states[index] = state
-        if self._journal is not None and self._journal.writes_along:
-            self._journal.note(self._progress.batch, index)
+        if self._watch.tells:
+            self._watch.settled(index, processed=state == DONE)
 
     def _count_retries(self, count: int) -> None:
         with self._lock:

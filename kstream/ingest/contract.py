@@ -16,8 +16,8 @@ Operations, for each configured stream:
 ``GET /health``
     200: ``{"status": "ok"}``.
 
-Every other answer has the one envelope ``{"error": {"code", "message", "requestId"}}``; see ``ErrorCode``. In a 207 only
-the failed records may be sent again; after any envelope, none is known to be in the stream.
+Every other answer has the one envelope ``{"error": {"code", "message", "requestId"}}``; see ``ErrorCode``. In a 207
+only the failed records may be sent again; after any envelope, none is known to be in the stream.
 """
 
 from __future__ import annotations

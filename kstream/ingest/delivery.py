@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kstream.ingest.errors import IngestError, Unavailable
+from kstream.ingest.errors import Unavailable
 from kstream.ingest.results import PutFailure, PutResult
 from kstream.ingest.wire import batch_request, read_batch, read_single, retry_after
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kstream.core.retry import Retry
+    from kstream.ingest.errors import IngestError
     from kstream.ingest.records import Item
     from kstream.ingest.results import Outcome
     from kstream.ingest.wire import Answer, Request
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 class Delivery:
     """Drives ``items`` to their outcomes. Used by one thread at a time.
 
-    ``retry``    how often and how long; ``uniform(low, high)`` is the source of its jitter.
-    ``single``   the one item goes by this request instead of a batch.
+    ``retry``: how often and how long; ``uniform(low, high)`` is the source of its jitter. ``send_as`` before the first
+    request sends the one item by the operation for single records.
     """
 
     def __init__(
@@ -38,8 +39,6 @@ class Delivery:
         items: Sequence[Item],
         retry: Retry,
         uniform: Callable[[float, float], float],
-        *,
-        single: Request | None = None,
     ) -> None:
         self.items = items
         self.attempts = 0
@@ -49,7 +48,7 @@ class Delivery:
         self._stream = stream
         self._retry = retry
         self._uniform = uniform
-        self._single = single
+        self._single: Request | None = None
         self._outcomes: list[Outcome | None] = [None] * len(items)
         self._pending = list(range(len(items)))
 
@@ -61,6 +60,10 @@ class Delivery:
     def outcomes(self) -> list[Outcome]:
         """One for each item, in their order. Complete once ``settled``."""
         return [outcome for outcome in self._outcomes if outcome is not None]
+
+    def send_as(self, request: Request) -> None:
+        """The one item goes by this request instead of a batch."""
+        self._single = request
 
     def request(self) -> Request:
         """What to send now. Counts as an attempt."""
@@ -106,4 +109,4 @@ class Delivery:
 
     def _fail(self, place: int, error: IngestError) -> None:
         item = self.items[place]
-        self._outcomes[place] = PutFailure(item.index, item.record, error, self.attempts)
+        self._outcomes[place] = PutFailure(item.ordinal, item.record, error, self.attempts)

@@ -13,7 +13,7 @@
         └── PartialFailure       ``raise_for_failures()``, or ``put_all`` gave up
 
 *Retried*: reported only once the attempts are used up. *Fatal*: the same would happen to every further record, so it is
-raised at once, by ``put_many`` and ``put_all`` too; ``error.result`` then tells what happened to each record until then.
+raised at once, by ``put_many`` and ``put_all`` too; ``error.result`` then tells what became of each record.
 """
 
 from __future__ import annotations

@@ -68,4 +68,4 @@ def lane_of(item: Item, lanes: int) -> int:
     """A key's lane; records without a key take turns."""
     if lanes == 1:
         return 0
-    return (item.index if item.key is None else crc32(item.key.encode())) % lanes
+    return (item.ordinal if item.key is None else crc32(item.key.encode())) % lanes

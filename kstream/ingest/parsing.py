@@ -1,4 +1,4 @@
-"""From a request's body and headers to entries for the stream. Whatever is wrong is a ``Refusal`` that names the place."""
+"""From a request to entries for the stream. Whatever is wrong is a ``Refusal`` that names the place."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def batch_entries(head: Head, body: bytes, limits: Limits) -> list[Entry]:
     # Every record passes here, so the loop calls nothing of ours; ``_wrong`` says what is amiss, once something is.
     for index, record in enumerate(records):
         try:
-            known = 1
+            properties = 1
             if "partitionKey" in record:
-                known = 2
+                properties = 2
                 key = record["partitionKey"]
                 if match_key(key) is None:
                     raise _wrong(index, record)
@@ -49,7 +49,7 @@ def batch_entries(head: Head, body: bytes, limits: Limits) -> list[Entry]:
                 data = record["data"].encode()
         except (TypeError, KeyError, AttributeError, ValueError):
             raise _wrong(index, record) from None
-        if len(record) != known + 1:
+        if len(record) != properties:
             raise _wrong(index, record)
         if len(data) + 4 * len(key) > limits.record_bytes and len(data) + len(key.encode()) > limits.record_bytes:
             raise _record_too_large(f"records[{index}]", limits)

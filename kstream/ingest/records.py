@@ -30,9 +30,9 @@ Puttable = Payload | tuple[Payload, str | None]
 
 
 class Item(NamedTuple):
-    """A record on its way. ``index`` is its place among the records given, ``fragment`` its JSON in a batch."""
+    """A record on its way. ``ordinal`` is its place among the records given, ``fragment`` its JSON in a batch."""
 
-    index: int
+    ordinal: int
     record: Puttable
     key: str | None
     fragment: bytes
@@ -65,13 +65,13 @@ def payload_and_key(record: Puttable, max_record_bytes: int) -> tuple[bytes, str
     return data, key
 
 
-def item(index: int, record: Puttable, max_record_bytes: int) -> Item:
+def item(ordinal: int, record: Puttable, max_record_bytes: int) -> Item:
     """The record, encoded for a batch. Raises as ``payload_and_key`` does."""
     data, key = payload_and_key(record, max_record_bytes)
     encoded = b2a_base64(data, newline=False)
     if key is None:
-        return Item(index, record, None, b'{"dataBase64":"%b"}' % encoded)
-    return Item(index, record, key, b'{"dataBase64":"%b","partitionKey":%b}' % (encoded, json.dumps(key).encode()))
+        return Item(ordinal, record, None, b'{"dataBase64":"%b"}' % encoded)
+    return Item(ordinal, record, key, b'{"dataBase64":"%b","partitionKey":%b}' % (encoded, json.dumps(key).encode()))
 
 
 def _encoded(payload: Payload) -> bytes:

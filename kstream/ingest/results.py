@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from kstream.ingest.errors import PartialFailure
@@ -20,7 +20,8 @@ class PutResult(NamedTuple):
     shard_id: str
 
 
-class PutFailure(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PutFailure:
     """The record is not in the stream, as far as is known.
 
     ``index``     its place among the records given, from 0. ``record``: as it was given, so that it can be put again.
@@ -88,24 +89,6 @@ class Progress(NamedTuple):
     put: int
     failed: int
     retried: int
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts while ``put_all`` runs. Used by one thread."""
-
-    read: int = 0
-    put: int = 0
-    retried: int = 0
-    failures: list[PutFailure] = field(default_factory=list)
-
-    @property
-    def progress(self) -> Progress:
-        return Progress(self.read, self.put, len(self.failures), self.retried)
-
-    @property
-    def result(self) -> BulkResult:
-        return BulkResult(self.read, self.put, self.retried, tuple(sorted(self.failures, key=lambda f: f.index)))
 
 
 def described(failures: tuple[PutFailure, ...], total: int) -> str:

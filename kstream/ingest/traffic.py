@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from kstream.ingest.lanes import Lane
     from kstream.ingest.records import Item
 
-Settle = "Callable[[Sequence[Item], Event], Delivery]"
-
 
 class Traffic:
     """One ``put_many`` or ``put_all``. Used by the caller's thread alone.
@@ -88,12 +86,6 @@ class Traffic:
     def _wait(self) -> None:
         done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
         for future in done:
+            # One by one: should ``settled`` raise, the others still stand here for ``stop``.
             del self._under_way[future]
-        failed = None
-        for future in done:
-            try:
-                self._settled(future.result())
-            except Exception as error:
-                failed = failed or error
-        if failed:
-            raise failed
+            self._settled(future.result())

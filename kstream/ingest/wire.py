@@ -8,11 +8,13 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kstream.ingest.contract import JSON, PARTITION_KEY_HEADER, batch_path, records_path
-from kstream.ingest.errors import BadAnswer, IngestError, Throttled, Unavailable, error_for
+from kstream.ingest.errors import BadAnswer, Throttled, Unavailable, error_for
 from kstream.ingest.results import PutResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from kstream.ingest.errors import IngestError
 
 MAX_RETRY_AFTER = 60.0
 _THROTTLED = "ProvisionedThroughputExceededException"
@@ -57,7 +59,7 @@ def read_batch(answer: Answer, count: int) -> list[PutResult | IngestError]:
     try:
         records = json.loads(answer.body)["records"]
         if len(records) != count:
-            raise ValueError(f"{len(records)} results for {count} records")
+            raise ValueError(f"{len(records)} results for {count} records")  # noqa: TRY301 - one way to be unreadable
         return [_result(record, answer.status) for record in records]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         return [_unreadable(answer, error)] * count

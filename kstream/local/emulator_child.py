@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import runpy
 import select
+import shutil
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 _LOOK_EVERY_S = 1.0
 # Longer than saving may take: MiniStack gives itself 60 s.
@@ -40,5 +42,10 @@ def _stop_at_once() -> None:
 
 if __name__ == "__main__":
     _stop_at_once()
-    threading.Thread(target=_end_with, args=(int(sys.argv.pop(1)),), daemon=True, name="end-with-starter").start()
-    runpy.run_module("ministack", run_name="__main__", alter_sys=True)
+    starter = int(sys.argv.pop(1))
+    threading.Thread(target=_end_with, args=(starter,), daemon=True, name="end-with-starter").start()
+    try:
+        runpy.run_module("ministack", run_name="__main__", alter_sys=True)
+    finally:
+        if os.getppid() != starter:  # else the starter removes it, when it has read the log
+            shutil.rmtree(Path.cwd(), ignore_errors=True)

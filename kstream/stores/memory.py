@@ -6,10 +6,11 @@ import threading
 from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING
 
+from kstream.clock import SystemClock
 from kstream.core.ledger_keys import DEFAULT_TTL, ttl_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import timedelta
 
     from kstream.core.dead_letter import DeadLetter
@@ -64,14 +65,15 @@ class _Shelf:
 class MemoryLedger:
     """Remembers what is done for as long as this object lives, and at most ``ttl``.
 
-    Thread-safe; not shared between processes. The runtime's redelivery within one process is then spared what is done; a crash forgets it, and everything since
-    the checkpoint runs again.
+    Thread-safe; not shared between processes. The runtime's redelivery within one process is then spared what is
+    done; a crash forgets it, and everything since the checkpoint runs again.
     """
 
     def __init__(self, *, ttl: timedelta = DEFAULT_TTL, clock: Clock | None = None) -> None:
         self._ttl = ttl_seconds(ttl)
-        self._clock = clock or _system_clock()
+        self._clock = clock or SystemClock()
         self._shelves: dict[Scope, _Shelf] = {}
+        self._keys: dict[tuple[str, str], dict[str, float]] = {}
         self._purge_at = self._clock.time() + self._ttl
         self._lock = threading.Lock()
 
@@ -89,12 +91,27 @@ class MemoryLedger:
                 self._purge(now)
             self._shelves.setdefault(scope, _Shelf()).save(done, now, now + self._ttl)
 
+    def load_keys(self, scope: Scope, keys: Collection[str]) -> set[str]:
+        now = self._clock.time()
+        with self._lock:
+            known = self._keys.get(scope[:2], {})
+            return {key for key in keys if known.get(key, now) > now}
+
+    def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
+        now = self._clock.time()
+        with self._lock:
+            if now >= self._purge_at:
+                self._purge(now)
+            self._keys.setdefault(scope[:2], {}).update(dict.fromkeys(keys, now + self._ttl))
+
     def _purge(self, now: float) -> None:
         # Once every quarter of the time to live, so that memory holds at most 1.25 times what has not expired.
         self._purge_at = now + self._ttl / 4
         for shelf in self._shelves.values():
             shelf.purge(now)
         self._shelves = {scope: shelf for scope, shelf in self._shelves.items() if shelf.done}
+        for place, known in self._keys.items():
+            self._keys[place] = {key: expires_at for key, expires_at in known.items() if expires_at > now}
 
 
 class MemoryDeadLetters:
@@ -108,9 +125,3 @@ class MemoryDeadLetters:
         with self._lock:
             kept = [known for known in self.letters if known.key != letter.key]
             self.letters = [*kept, letter]
-
-
-def _system_clock() -> Clock:
-    from kstream.clock import SystemClock
-
-    return SystemClock()

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kstream.clock import SystemClock
 from kstream.core.errors import ConfigurationError, LedgerError
-from kstream.core.ledger_keys import DEFAULT_TTL, scope_key, sequence_key, sequence_of, ttl_seconds
+from kstream.core.ledger_keys import DEFAULT_TTL, key_digest, scope_key, sequence_key, sequence_of, ttl_seconds
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import timedelta
     from types import TracebackType
     from typing import Self
@@ -34,6 +35,13 @@ _SCHEMA = (
         PRIMARY KEY (scope, sequence)
     ) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS kstream_ledger_expiry ON kstream_ledger (expires_at)",
+    """CREATE TABLE IF NOT EXISTS kstream_ledger_keys (
+        scope TEXT NOT NULL,       -- consumer#stream#
+        digest BLOB NOT NULL,      -- of an idempotency key
+        expires_at REAL NOT NULL,
+        PRIMARY KEY (scope, digest)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS kstream_ledger_keys_expiry ON kstream_ledger_keys (expires_at)",
 )
 _LOAD = """SELECT sequence, done FROM kstream_ledger
     WHERE scope = ? AND sequence BETWEEN ? AND ? AND expires_at > ?"""
@@ -44,6 +52,12 @@ _MARK = """INSERT INTO kstream_ledger (scope, sequence, done, expires_at) VALUES
         expires_at = max(expires_at, excluded.expires_at)"""
 _PURGE = """DELETE FROM kstream_ledger WHERE (scope, sequence) IN
     (SELECT scope, sequence FROM kstream_ledger WHERE expires_at <= ? LIMIT ?)"""
+_MARK_KEY = """INSERT INTO kstream_ledger_keys (scope, digest, expires_at) VALUES (?1, ?2, ?3)
+    ON CONFLICT (scope, digest) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)"""
+_LOAD_KEYS = "SELECT digest FROM kstream_ledger_keys WHERE scope = ? AND expires_at > ? AND digest IN (%s)"
+_PURGE_KEYS = """DELETE FROM kstream_ledger_keys WHERE (scope, digest) IN
+    (SELECT scope, digest FROM kstream_ledger_keys WHERE expires_at <= ? LIMIT ?)"""
+_KEYS_PER_QUERY = 500  # SQLite may be built to take as few as 999 parameters
 # Each save clears away up to twice what it adds: the file does not outgrow what is alive, and no save has to stop for a
 # great clean-up.
 _PURGE_FACTOR = 2
@@ -66,6 +80,12 @@ def mark(
     connection.executemany(
         _MARK, [(key, sequence_key(sequence), _blob(bitmap), expires_at, now) for sequence, bitmap in done.items()]
     )
+
+
+def mark_keys(connection: sqlite3.Connection, scope: Scope, keys: Iterable[str], *, expires_at: float) -> None:
+    """Adds idempotency keys within the transaction that ``connection`` is in."""
+    place = _place(scope)
+    connection.executemany(_MARK_KEY, [(place, key_digest(key), expires_at) for key in keys])
 
 
 class SQLiteLedger:
@@ -97,11 +117,7 @@ class SQLiteLedger:
         self._path = Path(path).absolute()
         self._ttl = ttl_seconds(ttl)
         self._busy_timeout = busy_timeout
-        if clock is None:
-            from kstream.clock import SystemClock
-
-            clock = SystemClock()
-        self._clock = clock
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
@@ -119,6 +135,25 @@ class SQLiteLedger:
         with self._locked("write") as connection, _transaction(connection):
             mark(connection, scope, done, now=now, expires_at=now + self._ttl)
             connection.execute(_PURGE, (now, _PURGE_FACTOR * len(done)))
+
+    def load_keys(self, scope: Scope, keys: Collection[str]) -> set[str]:
+        wanted = {key_digest(key): key for key in keys}
+        digests, place, now = list(wanted), _place(scope), self._clock.time()
+        found: set[str] = set()
+        with self._locked("read") as connection:
+            for start in range(0, len(digests), _KEYS_PER_QUERY):
+                some = digests[start : start + _KEYS_PER_QUERY]
+                query = _LOAD_KEYS % ",".join("?" * len(some))
+                found.update(wanted[digest] for (digest,) in connection.execute(query, (place, now, *some)))
+        return found
+
+    def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
+        if not keys:
+            return
+        now = self._clock.time()
+        with self._locked("write") as connection, _transaction(connection):
+            mark_keys(connection, scope, keys, expires_at=now + self._ttl)
+            connection.execute(_PURGE_KEYS, (now, _PURGE_FACTOR * len(keys)))
 
     def close(self) -> None:
         """Closes the file. Harmless when it is closed already."""
@@ -220,6 +255,10 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _place(scope: Scope) -> str:
+    return scope_key(scope._replace(shard_id=""))
 
 
 def _blob(bitmap: int) -> bytes:

@@ -201,12 +201,10 @@ def test_one_that_ends_while_starting_shows_what_it_said(monkeypatch: pytest.Mon
 
 def test_stopping_leaves_no_process_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    emulator = Emulator().start()
-    pid = emulator.pid
-    assert pid is not None
-    assert emulator.alive
-
-    emulator.stop()
+    with Emulator() as emulator:
+        pid = emulator.pid
+        assert pid is not None
+        assert exists(pid)
     emulator.stop()  # a second time does nothing
 
     assert not exists(pid)
@@ -238,11 +236,14 @@ time.sleep(300)
 @pytest.mark.parametrize("starter_does", ["nothing", "forks"])
 def test_it_saves_and_ends_when_its_starter_is_killed(tmp_path: Path, starter_does: str) -> None:
     """By SIGKILL, even while a forked child of the starter lives on with all its files open."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER, str(tmp_path), starter_does],
+        [sys.executable, "-c", STARTER, str(tmp_path / "state"), starter_does],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env=os.environ | {"TMPDIR": str(temporary)},
     )
     try:
         assert starter.stdout is not None
@@ -255,7 +256,8 @@ def test_it_saves_and_ends_when_its_starter_is_killed(tmp_path: Path, starter_do
         assert within_a_minute(lambda: not exists(int(pid)))
     finally:
         os.killpg(starter.pid, signal.SIGKILL) if starter_does == "forks" else starter.kill()
-    with Emulator(state_dir=tmp_path) as emulator:
+    assert list(temporary.iterdir()) == []
+    with Emulator(state_dir=tmp_path / "state") as emulator:
         assert client(emulator).list_streams()["StreamNames"] == ["orders"]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from kstream.core.aggregation import wire
 from kstream.core.aggregation.wire import WireError, read_size, read_tag, read_varint, skip
 
 if TYPE_CHECKING:
-    from kstream.core.aggregation.sub_record import Envelope
+    from kstream.core.aggregation.sub_record import Tables
 
 # AggregatedRecord
 KEY_TABLE = 1 << 3 | wire.LENGTH_DELIMITED
@@ -24,31 +24,24 @@ TAG_KEY = 1 << 3 | wire.LENGTH_DELIMITED
 TAG_VALUE = 2 << 3 | wire.LENGTH_DELIMITED
 
 
-class Entry:
-    """A Record message: the indexes it names, not yet checked, and what it holds."""
+# A Record message: the indexes of its partition key and explicit hash key, not yet checked; its data; its tags.
+# A plain tuple because it lives for a moment only, and may do so ten thousand times a batch.
+Entry: TypeAlias = "tuple[int, int | None, bytes, list[tuple[bytes, bytes]] | None]"
 
-    __slots__ = ("data", "hash_key", "key", "tags")
 
-    def __init__(self, key: int, hash_key: int | None, data: bytes, tags: list[tuple[bytes, bytes]] | None) -> None:
-        self.key = key
-        self.hash_key = hash_key
-        self.data = data
-        self.tags = tags
-
-    def contradiction(self, envelope: Envelope) -> str | None:
-        """What this entry names that the tables do not hold, if anything."""
-        if self.key >= len(envelope.keys):
-            return f"names partition key {self.key}, but the aggregate holds {len(envelope.keys)} (counted from 0)"
-        if self.hash_key is not None and self.hash_key >= len(envelope.hash_keys):
-            held = len(envelope.hash_keys)
-            return f"names explicit hash key {self.hash_key}, but the aggregate holds {held} (counted from 0)"
-        return None
+def contradiction(key: int, hash_key: int | None, tables: Tables) -> str | None:
+    """What an entry with these indexes names that the tables do not hold, if anything."""
+    if key >= len(tables.keys):
+        return f"names partition key {key}, but the aggregate holds {len(tables.keys)} (counted from 0)"
+    if hash_key is not None and hash_key >= len(tables.hash_keys):
+        return f"names explicit hash key {hash_key}, but the aggregate holds {len(tables.hash_keys)} (counted from 0)"
+    return None
 
 
 def read_table(raw: bytes, at: int, end: int, tag: int, table: list[bytes | str]) -> int:
-    """Reads the run of table entries that begins at ``at``, up to the first of another tag or with a size of two bytes.
+    """Reads the run of table entries at ``at``, up to the first of another tag or with a size above one byte.
 
-    Where that is. ``raw`` must go on for two bytes beyond ``end``; an entry that reaches beyond it ends the run.
+    Returns where that is. ``raw`` goes on for two bytes beyond ``end``, as it does with a digest behind.
     """
     add = table.append
     while raw[at] == tag:
@@ -62,18 +55,18 @@ def read_table(raw: bytes, at: int, end: int, tag: int, table: list[bytes | str]
     return at
 
 
-def read_field(raw: bytes, at: int, end: int, envelope: Envelope) -> tuple[int, Entry | None]:
-    """Reads the field at ``at``: where it ends, and the entry if it is one. Tables grow in ``envelope``."""
+def read_field(raw: bytes, at: int, end: int, tables: Tables) -> tuple[int, Entry | None]:
+    """Reads the field at ``at``: where it ends, and the entry if it is one. ``tables`` grow."""
     tag, at = read_tag(raw, at, end)
     if tag == RECORDS:
         start, stop = read_size(raw, at, end)
         return stop, _read_entry(raw, start, stop)
     if tag == KEY_TABLE:
         start, stop = read_size(raw, at, end)
-        envelope.keys.append(raw[start:stop])
+        tables.keys.append(raw[start:stop])
     elif tag == HASH_KEY_TABLE:
         start, stop = read_size(raw, at, end)
-        envelope.hash_keys.append(raw[start:stop])
+        tables.hash_keys.append(raw[start:stop])
     else:
         stop = skip(raw, at, end, tag, wire.MAX_DEPTH)
     return stop, None
@@ -82,11 +75,7 @@ def read_field(raw: bytes, at: int, end: int, envelope: Envelope) -> tuple[int, 
 def _read_entry(raw: bytes, at: int, end: int) -> Entry:
     key = hash_key = data = tags = None
     while at < end:
-        # One-byte tags and values are read in place: nearly all of them are.
-        tag = raw[at]
-        at += 1
-        if tag >= 0x80 or tag < 8:
-            tag, at = read_tag(raw, at - 1, end)
+        tag, at = read_tag(raw, at, end)
         if tag == DATA:
             start, at = read_size(raw, at, end)
             data = raw[start:at]
@@ -103,7 +92,7 @@ def _read_entry(raw: bytes, at: int, end: int) -> Entry:
             at = skip(raw, at, end, tag, wire.MAX_DEPTH - 1)
     if key is None or data is None:
         raise WireError("a record lacks its partition key index or its data")
-    return Entry(key, hash_key, data, tags)
+    return key, hash_key, data, tags
 
 
 def _read_tag_message(raw: bytes, at: int, end: int) -> tuple[bytes, bytes]:

@@ -7,11 +7,23 @@ from hashlib import md5
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from kstream.core.aggregation.entry import DATA, HASH_KEY_TABLE, KEY_INDEX, KEY_TABLE, RECORDS, Entry, read_field, read_table
-from kstream.core.aggregation.sub_record import Envelope, SubRecord
-from kstream.core.aggregation.wire import WireError
+from kstream.core.aggregation.entry import (
+    DATA,
+    HASH_KEY_INDEX,
+    HASH_KEY_TABLE,
+    KEY_INDEX,
+    KEY_TABLE,
+    RECORDS,
+    contradiction,
+    read_field,
+    read_table,
+)
+from kstream.core.aggregation.sub_record import SubRecord, Tables
+from kstream.core.aggregation.wire import WireError, read_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kstream.core.record import Record
 
 MAGIC = b"\xf3\x89\x9a\xc2"
@@ -33,21 +45,28 @@ class Malformed:
 
 
 class Aggregate:
-    """The user records of one aggregate; possibly none."""
+    """The user records of one aggregate; possibly none. ``len()`` tells how many.
 
-    __slots__ = ("_envelope", "_records")
+    It holds payloads and tables. The records are made when asked for, so that thousands need not exist at once.
+    """
 
-    def __init__(self, envelope: Envelope, records: list[SubRecord]) -> None:
-        self._envelope = envelope
-        self._records = records
+    __slots__ = ("_keys", "_payloads", "_tables")
+
+    def __init__(self, tables: Tables, keys: list[int], payloads: list[bytes]) -> None:
+        self._tables = tables
+        self._keys = keys
+        self._payloads = payloads
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._payloads)
 
     def records(self, outer: Record) -> list[SubRecord]:
-        """Its records in order, as carried by ``outer``, of whatever kind that is. An aggregate has one such record."""
-        self._envelope.outer = outer
-        return self._records
+        """Its records in order, as carried by ``outer``, of whatever kind that is."""
+        return list(self.iterate(outer))
+
+    def iterate(self, outer: Record) -> Iterator[SubRecord]:
+        """The same, one at a time, so that each can be freed when it is done with; a list of all costs a tenth more."""
+        return SubRecord.iterate(self._tables, outer, self._keys, self._payloads)
 
 
 def parse(raw: bytes) -> Aggregate | Malformed | None:
@@ -64,28 +83,26 @@ def parse(raw: bytes) -> Aggregate | Malformed | None:
     if md5(memoryview(raw)[len(MAGIC) : end], usedforsecurity=False).digest() != raw[end:]:
         return None
     try:
-        return _parse_message(raw, end)
+        return _Message().read(raw, end)
     except WireError:
         return None
 
 
-# --- The usual layout, eight bytes at a time ---------------------------------------------------------------------------
-#
 # What the KPL writes for a record without explicit hash key and tags is, for sizes of two bytes and keys of one,
 #
 #     1A s1 s2 08 | key 1A d1 d2 | data        s: size of the entry; d: size of the data = s - 5
 #
 # Read as two little-endian words, the first tells s, and s tells all of the second but the key. So the second word less
-# the expected one *is* the key; anything else than a key in the table means another layout. For sizes of one byte:
+# the expected one *is* the key; what is not a key in the table then is another layout. For sizes of one byte:
 #
 #     1A s 08 key | 1A d ....                  d = s - 4
 #
-# All else (other layouts, the tables, unknown fields) goes the general way. It reads the same from the same bytes.
+# All else (other layouts, the tables, unknown fields) goes the general way, which reads the same from the same bytes.
 
 _two_words = Struct("<II").unpack_from  # never beyond the end: the digest is longer
 
-# First word -> (second word with key 0, size of the data). Filled as sizes occur; the limit bounds it to half a megabyte,
-# and longer data do not feel what the general way costs.
+# First word -> (second word with key 0, size of the data). Filled as sizes occur; the limit bounds it to half a
+# megabyte, and larger payloads do not feel what the general way costs.
 _layouts: dict[int, tuple[int, int]] = {}
 _LARGEST_LAYOUT = 2048
 
@@ -99,70 +116,93 @@ def _learn(head: int) -> None:
         _layouts[head] = (DATA << 8 | (size & 0x7F | 0x80) << 16 | size >> 7 << 24, size)
 
 
-def _parse_message(raw: bytes, end: int) -> Aggregate | Malformed | None:
-    envelope = Envelope()
-    keys = envelope.keys
-    records: list[SubRecord] = []
-    add = records.append
-    new = object.__new__
-    layout_of = _layouts.get
-    suspects: list[tuple[int, Entry]] = []
-    count = 0
-    at = read_table(raw, len(MAGIC), end, KEY_TABLE, keys)
-    at = read_table(raw, at, end, HASH_KEY_TABLE, envelope.hash_keys)
-    known_keys = min(len(keys), 0x80)  # those that take one byte as an index
-    while at < end:
-        head, tail = _two_words(raw, at)
-        layout = layout_of(head)
-        if layout is not None:
-            key = tail - layout[0]
-            start = at + 8
-            stop = start + layout[1]
-        elif head & 0xFF80FF == 0x08001A:
-            key = head >> 24
-            start = at + 6
-            stop = at + 2 + (head >> 8 & 0x7F)
-            if tail & 0xFFFF != (stop - start) << 8 | 0x1A:
+class _Message:
+    """An AggregatedRecord while it is read."""
+
+    __slots__ = ("keys", "known_hash_keys", "known_keys", "payloads", "suspects", "tables")
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self.keys: list[int] = []
+        self.payloads: list[bytes] = []
+        # Entries whose indexes the tables do not hold: to be judged at the end, because the tables may still grow.
+        self.suspects: list[tuple[int, int, int | None]] = []
+        # How many indexes of one byte are good.
+        self.known_keys = self.known_hash_keys = 0
+
+    def read(self, raw: bytes, end: int) -> Aggregate | Malformed:
+        at = self._read_tables(raw, end)
+        add_key, add_payload = self.keys.append, self.payloads.append
+        layout_of = _layouts.get
+        known_keys = self.known_keys
+        while at < end:
+            head, tail = _two_words(raw, at)
+            layout = layout_of(head)
+            if layout is not None:
+                key = tail - layout[0]
+                start = at + 8
+                stop = start + layout[1]
+            elif head & 0xFF80FF == KEY_INDEX << 16 | RECORDS:
+                key = head >> 24
+                start = at + 6
+                stop = at + 2 + (head >> 8 & 0x7F)
+                if tail & 0xFFFF != (stop - start) << 8 | DATA:
+                    key = -1
+            else:
                 key = -1
-        else:
-            key = -1
-        if 0 <= key < known_keys:
-            # Without __init__, which would cost more than all of this.
-            record = new(SubRecord)
-            record._envelope = envelope
-            record._key = key
-            record._sub_sequence_number = count
-            record._data = raw[start:stop]
-            add(record)
-            count += 1
-            at = stop
-            continue
-        at, entry = read_field(raw, at, end, envelope)
+            if 0 <= key < known_keys:
+                add_key(key)
+                add_payload(raw[start:stop])
+                at = stop
+            elif layout is not None and tail & 0xFF00FF00 == DATA << 24 | HASH_KEY_INDEX << 8:
+                at = self._read_hash_keyed(raw, at, end, tail, layout[1])
+            else:
+                if layout is None:
+                    _learn(head)
+                at = self._read_field(raw, at, end)
+                known_keys = self.known_keys
+        if at != end:
+            raise WireError("the last entry reaches beyond the message")
+        for index, key, hash_key in self.suspects:
+            reason = contradiction(key, hash_key, self.tables)
+            if reason:
+                return Malformed(f"entry {index} of the aggregate {reason}")
+        return Aggregate(self.tables, self.keys, self.payloads)
+
+    def _read_tables(self, raw: bytes, end: int) -> int:
+        at = read_table(raw, len(MAGIC), end, KEY_TABLE, self.tables.keys)
+        at = read_table(raw, at, end, HASH_KEY_TABLE, self.tables.hash_keys)
+        self._count_known()
+        return at
+
+    def _count_known(self) -> None:
+        self.known_keys = min(len(self.tables.keys), 0x80)
+        self.known_hash_keys = min(len(self.tables.hash_keys), 0x80)
+
+    def _read_hash_keyed(self, raw: bytes, at: int, end: int, tail: int, size: int) -> int:
+        """As above with an explicit hash key between: ``1A s1 s2 08 | key 10 hash-key 1A | d1 d2``, s = d + 7."""
+        key, hash_key = tail & 0xFF, tail >> 16 & 0xFF
+        start, stop = read_size(raw, at + 8, end)
+        if key >= self.known_keys or hash_key >= self.known_hash_keys or stop != at + 8 + size:
+            return self._read_field(raw, at, end)
+        self.tables.hash_key_of[len(self.payloads)] = hash_key
+        self.keys.append(key)
+        self.payloads.append(raw[start:stop])
+        return stop
+
+    def _read_field(self, raw: bytes, at: int, end: int) -> int:
+        at, entry = read_field(raw, at, end, self.tables)
         if entry is None:
-            known_keys = min(len(keys), 0x80)
-            continue
-        _learn(head)
-        if entry.contradiction(envelope):
-            suspects.append((count, entry))  # to be judged at the end: the tables may still grow
-        add(_sub_record(entry, envelope, count))
-        count += 1
-    if at != end:
-        return None
-    for index, entry in suspects:
-        contradiction = entry.contradiction(envelope)
-        if contradiction:
-            return Malformed(f"entry {index} of the aggregate {contradiction}")
-    return Aggregate(envelope, records)
-
-
-def _sub_record(entry: Entry, envelope: Envelope, index: int) -> SubRecord:
-    record = object.__new__(SubRecord)
-    record._envelope = envelope
-    record._key = entry.key
-    record._sub_sequence_number = index
-    record._data = entry.data
-    if entry.hash_key is not None:
-        envelope.hash_key_of[index] = entry.hash_key
-    if entry.tags is not None:
-        envelope.tags_of[index] = entry.tags
-    return record
+            self._count_known()
+            return at
+        key, hash_key, payload, tags = entry
+        index = len(self.payloads)
+        if hash_key is not None:
+            self.tables.hash_key_of[index] = hash_key
+        if tags is not None:
+            self.tables.tags_of[index] = tags
+        if contradiction(key, hash_key, self.tables):
+            self.suspects.append((index, key, hash_key))
+        self.keys.append(key)
+        self.payloads.append(payload)
+        return at

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 from kstream.core.record import NO_HEADERS, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
 
-class Envelope:
-    """What the records of one aggregate share. They refer to it, it does not refer to them: no cycle to collect.
+class Tables:
+    """What the records of one aggregate are looked up in.
 
-    ``keys`` and ``hash_keys`` are the aggregate's tables: bytes, replaced by text when first asked for.
+    ``keys`` and ``hash_keys`` are the aggregate's own tables: bytes, replaced by text when first asked for.
     ``hash_key_of`` and ``tags_of`` go by the index of the record, for those few that have any.
     """
 
-    __slots__ = ("hash_key_of", "hash_keys", "keys", "outer", "tags_of")
-
-    outer: Record
+    __slots__ = ("hash_key_of", "hash_keys", "keys", "tags_of")
 
     def __init__(self) -> None:
         self.keys: list[bytes | str] = []
@@ -40,48 +38,65 @@ class SubRecord(Record):
     """
 
     # The payload and the index lie in Record's own slots.
-    __slots__ = ("_envelope", "_key")
+    __slots__ = ("_key", "_outer", "_tables")
 
-    _envelope: Envelope
     _key: int
+    _outer: Record
+    _tables: Tables
+
+    @classmethod
+    def iterate(
+        cls, tables: Tables, outer: Record, keys: Sequence[int], payloads: Sequence[bytes]
+    ) -> Iterator[SubRecord]:
+        """The records with these payloads, each with the index of its partition key."""
+        new = object.__new__
+        for index, payload in enumerate(payloads):
+            # Without __init__, which would double the cost.
+            record = new(cls)
+            record._tables = tables
+            record._outer = outer
+            record._key = keys[index]
+            record._sub_sequence_number = index
+            record._data = payload
+            yield record
 
     # Not a Python function: reading it costs a third.
     data = property(attrgetter("_data"))
 
     @property
     def partition_key(self) -> str:
-        return _text(self._envelope.keys, self._key)
+        return _text(self._tables.keys, self._key)
 
     @property
     def outer_key(self) -> str:
-        return self._envelope.outer.partition_key
+        return self._outer.partition_key
 
     @property
     def explicit_hash_key(self) -> str | None:
-        envelope = self._envelope
-        index = envelope.hash_key_of.get(self._sub_sequence_number)
-        return None if index is None else _text(envelope.hash_keys, index)
+        tables = self._tables
+        index = tables.hash_key_of.get(self._sub_sequence_number)
+        return None if index is None else _text(tables.hash_keys, index)
 
     @property
     def sequence_number(self) -> str:
-        return self._envelope.outer.sequence_number
+        return self._outer.sequence_number
 
     @property
     def shard_id(self) -> str:
-        return self._envelope.outer.shard_id
+        return self._outer.shard_id
 
     @property
     def stream_arn(self) -> str:
-        return self._envelope.outer.stream_arn
+        return self._outer.stream_arn
 
     @property
     def arrived_at(self) -> datetime:
-        return self._envelope.outer.arrived_at
+        return self._outer.arrived_at
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The record's tags; of two with the same name the last."""
-        tags_of = self._envelope.tags_of
+        tags_of = self._tables.tags_of
         tags = tags_of.get(self._sub_sequence_number)
         if tags is None:
             return NO_HEADERS

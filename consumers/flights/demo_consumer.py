@@ -1,0 +1,57 @@
+"""The consumer as the demo runs it: the same handler, with failures on purpose, and a chronicle of its batches.
+
+It is run by ``kstream consume``. The demo names its directory in ``FLIGHTS_DEMO_DIR``, and holds the other end of the
+standard input: when that closes, the demo is gone, however it went, and so this process ends as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from consumers.flights import consumer as flights
+from consumers.flights.chronicle import Chronicle
+from consumers.flights.layout import DIRECTORY, Layout
+from consumers.flights.mishaps import ATTEMPTS, Mishaps, Plan
+from kstream import Consumer, DirectoryDeadLetters, Record, Retry, on_lambda
+
+
+class UnreliableFlightDelays(flights.FlightDelays):
+    """Fails now and then, before it has counted the flight."""
+
+    def __init__(self, path: Path, mishaps: Mishaps, chronicle: Chronicle) -> None:
+        super().__init__(path)
+        self._mishaps = mishaps
+        self._chronicle = chronicle
+
+    def process(self, record: Record) -> None:
+        self._chronicle.saw(record)
+        self._mishaps.befall(record)
+        super().process(record)
+
+
+def _consumer(where: Layout) -> Consumer:
+    mishaps = Mishaps(Plan(**json.loads(where.plan.read_text())))
+    chronicle = Chronicle(where.chronicle, mishaps)
+    return Consumer(
+        lambda: UnreliableFlightDelays(where.sums, mishaps, chronicle),
+        name=flights.consumer.name,
+        ordering=flights.consumer.ordering,
+        # Pauses for a demo in a hurry; the default's are for dependencies that need time to recover.
+        retry=Retry(attempts=ATTEMPTS, base=0.001, cap=0.01),
+        dead_letters=DirectoryDeadLetters(where.dead_letters),
+        telemetry=chronicle,
+    )
+
+
+def _end_with_the_demo() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+threading.Thread(target=_end_with_the_demo, daemon=True, name="end-with-the-demo").start()
+lambda_handler = on_lambda(_consumer(Layout(Path(os.environ[DIRECTORY]))))
