@@ -1,9 +1,7 @@
 """Adds up, for each carrier and day: flights, departures, and the minutes by which they left late.
 
-    kstream dev consumers/flights/consumer.py
+kstream dev consumers/flights/consumer.py
 """
-
-from __future__ import annotations
 
 from pathlib import Path
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sysconfig
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from consumers.flights.layout import DIRECTORY
-from kstream import ConfigurationError
 
 if TYPE_CHECKING:
     from consumers.flights.layout import Layout
@@ -28,10 +27,9 @@ class ConsumerProcess:
     """Runs from entering to leaving the context, but for what ``restart`` does. Used by one thread."""
 
     def __init__(self, where: Layout, *, stream: str, endpoint_url: str, batch_size: int) -> None:
-        kstream = Path(sysconfig.get_path("scripts"), "kstream")
         self._command = [
-            str(kstream), "consume", str(_CONSUMER), "--stream", stream, "--endpoint-url", endpoint_url,
-            "--state-dir", str(where.state), "--batch-size", str(batch_size),
+            sys.executable, "-m", "kstream.cli", "consume", str(_CONSUMER), "--stream", stream,
+            "--endpoint-url", endpoint_url, "--state-dir", str(where.state), "--batch-size", str(batch_size), "--end-with-parent",
         ]  # fmt: skip
         self._environment = os.environ | {DIRECTORY: str(where.path)}
         self._log = where.consumer_log
@@ -68,7 +66,7 @@ class ConsumerProcess:
             assert process.stdin is not None
             process.stdin.close()
 
-    def __enter__(self) -> ConsumerProcess:
+    def __enter__(self) -> Self:
         self._start()
         return self
 
@@ -77,19 +75,14 @@ class ConsumerProcess:
 
     def _start(self) -> None:
         with self._log.open("ab") as log:
-            try:
-                self._process = subprocess.Popen(  # noqa: S603 -- our own command
-                    self._command,
-                    stdin=subprocess.PIPE,  # closes when we are gone: see demo_consumer
-                    stdout=log,
-                    stderr=log,
-                    env=self._environment,
-                    start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
-                )
-            except FileNotFoundError:
-                raise ConfigurationError(
-                    f"there is no {self._command[0]}: run `make demo`, which installs kstream"
-                ) from None
+            self._process = subprocess.Popen(  # noqa: S603 -- our own command
+                self._command,
+                stdin=subprocess.PIPE,  # closes when we are gone, and then it ends
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
+            )
 
     def _tail(self) -> str:
         lines = self._log.read_text("utf-8", "replace").splitlines()[-_TAIL:]

@@ -1,23 +1,23 @@
 """The consumer as the demo runs it: the same handler, with failures on purpose, and a chronicle of its batches.
 
-It is run by ``kstream consume``. The demo names its directory in ``FLIGHTS_DEMO_DIR``, and holds the other end of the
-standard input: when that closes, the demo is gone, however it went, and so this process ends as well.
+It is run by ``kstream consume``; the demo names its directory in ``FLIGHTS_DEMO_DIR``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import sys
-import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from consumers.flights import consumer as flights
 from consumers.flights.chronicle import Chronicle
 from consumers.flights.layout import DIRECTORY, Layout
 from consumers.flights.mishaps import ATTEMPTS, Mishaps, Plan
-from kstream import Consumer, DirectoryDeadLetters, Record, Retry, on_lambda
+from kstream import Consumer, DirectoryDeadLetters, Retry, on_lambda
+
+if TYPE_CHECKING:
+    from kstream import Record
 
 
 class UnreliableFlightDelays(flights.FlightDelays):
@@ -48,10 +48,4 @@ def _consumer(where: Layout) -> Consumer:
     )
 
 
-def _end_with_the_demo() -> None:
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-threading.Thread(target=_end_with_the_demo, daemon=True, name="end-with-the-demo").start()
 lambda_handler = on_lambda(_consumer(Layout(Path(os.environ[DIRECTORY]))))

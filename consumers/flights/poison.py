@@ -46,9 +46,7 @@ def _poison(number: int) -> Poison:
             return Poison(_json(flight | {"distance": -1400}), "the distance is negative", key)
 
 
-def mixed_in(
-    records: Iterator[Put], poison: Sequence[Poison], *, every: int
-) -> Iterator[Put]:
+def mixed_in(records: Iterator[Put], poison: Sequence[Poison], *, every: int) -> Iterator[Put]:
     """The records with one poison record before each ``every`` of them, and what is left of the poison at the end."""
     left = iter(poison)
     for number, record in enumerate(records):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from consumers.flights.dataset import flights
 from consumers.flights.poison import mixed_in
@@ -56,7 +56,7 @@ class Producing:
         failures = self._result.failures if self._result else ()
         return [f"record {failure.index}: {failure.error}" for failure in failures]
 
-    def __enter__(self) -> Producing:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -56,8 +56,8 @@ class KinesisDeadLetters:
 
     def put(self, letter: DeadLetter) -> None:
         body = letter.to_json().encode()
-        # A record that came without a key still needs one, and one that is its own.
-        key = (letter.record.partition_key or letter.key)[:_PARTITION_KEY]
+        # Only where it goes; the record's own key, which may be empty or no valid text, stands in the envelope.
+        key = (letter.record.partition_key or letter.key)[:_PARTITION_KEY].encode(errors="replace").decode()
         size = len(body) + len(key.encode())
         if size > _EVERY_STREAM and size > self._largest():
             body = self._claim_check(letter, len(body)).to_json().encode()

@@ -145,10 +145,13 @@ class SQSDeadLetters:
     def _ordering(self, letter: DeadLetter, body: str) -> dict[str, Any]:
         if not self._url.endswith(".fifo"):
             return {}
-        # By the content, not by the record: one that is redriven and fails again within SQS's five minutes of
-        # deduplication is another letter, and must not vanish.
-        group = sha256(f"{letter.consumer}\n{letter.record.stream_arn}\n{letter.record.shard_id}".encode()).hexdigest()
-        return {"MessageGroupId": group, "MessageDeduplicationId": sha256(body.encode()).hexdigest()}
+        # A group of its own for each record: what is received hides the rest of its group. Deduplicated by the content,
+        # not by the record: one that is redriven and fails again within SQS's five minutes is another letter, and must
+        # not vanish.
+        return {
+            "MessageGroupId": sha256(letter.key.encode()).hexdigest(),
+            "MessageDeduplicationId": sha256(body.encode()).hexdigest(),
+        }
 
     def _failures(self, verb: str, *, needs: str) -> AbstractContextManager[None]:
         action = f"cannot {verb} the dead-letter queue {self._url!r}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kstream.core.errors import DeadLetterError
 from kstream.core.progress import DONE, PENDING
+from kstream.core.run import check_ran
 from kstream.core.settling import Again, Park
 
 if TYPE_CHECKING:
@@ -103,12 +104,15 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
         try:
             if refused and index in refused:
                 raise refused[index]
-            await process(record)
+            result = await process(record)
+            if result is not None:
+                check_ran(result)
         except asyncio.CancelledError as error:
             _pass_on_if_ours(error)
             await _settle(run, {index: _as_failure(error)}, _attempt_record)
             continue
         except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
+            _pass_on_if_ours(error)
             await _settle(run, {index: error}, _attempt_record)
             continue
         states[index] = DONE
@@ -121,11 +125,12 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
 async def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
     [index] = indexes
     try:
-        await run.process(run.progress.batch.records[index])
+        check_ran(await run.process(run.progress.batch.records[index]))
     except asyncio.CancelledError as error:
         _pass_on_if_ours(error)
         return {index: _as_failure(error)}
     except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
+        _pass_on_if_ours(error)
         return {index: error}
     return {}
 
@@ -133,11 +138,14 @@ async def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
 async def _attempt_batch(run: Run, indexes: Sequence[int]) -> Failures:
     records = run.progress.batch.records
     try:
-        return run.failed_of(indexes, await run.process([records[index] for index in indexes]))
+        failed = await run.process([records[index] for index in indexes])
+        check_ran(failed, generators=True)
+        return run.failed_of(indexes, failed)
     except asyncio.CancelledError as error:
         _pass_on_if_ours(error)
         return run.all_failed(indexes, _as_failure(error))
     except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
+        _pass_on_if_ours(error)
         return run.all_failed(indexes, error)
 
 
@@ -163,11 +171,15 @@ async def _settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence
                     answer = error
 
 
-def _pass_on_if_ours(error: asyncio.CancelledError) -> None:
-    """Tells the deadline's cancellation, which ends the task, from one that a handler let escape, which is a failure."""
+def _pass_on_if_ours(error: BaseException) -> None:
+    """Tells what the deadline's cancellation led to, which ends the task, from what the record itself led to.
+
+    A handler may let another task's cancellation escape: a failure. Or make an error of its own out of the deadline's: no
+    failure, for nothing is known of the record but that its time was up.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
-        raise error
+        raise asyncio.CancelledError from error
 
 
 def _as_failure(error: asyncio.CancelledError) -> Exception:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from kstream.core.breaker import CircuitBreaker
 from kstream.core.errors import ConfigurationError
 from kstream.core.handler import BatchHandler, Handler, Lifecycle, TransactionalHandler
 from kstream.core.ports import DeadLetterSink, Ledger
 from kstream.core.retry import Retry
 
 if TYPE_CHECKING:
-    from kstream.core.breaker import CircuitBreaker
     from kstream.core.ports import Telemetry
     from kstream.core.progress import Ordering
 
@@ -71,16 +72,17 @@ class Consumer:
             raise ConfigurationError(f"max_workers={self.max_workers}: at least 1")
         if self.deadline_margin < 0:
             raise ConfigurationError(f"deadline_margin={self.deadline_margin}: seconds, 0 or more")
+        _check_policies(self.retry, self.breaker)
         self._check_ledger()
-        if self.dead_letters is not None and not isinstance(self.dead_letters, DeadLetterSink):
+        if self.dead_letters is not None and not _is_instance_of(self.dead_letters, DeadLetterSink):
             raise ConfigurationError(
-                f"dead_letters={self.dead_letters!r} has no put(letter): give a sink such as DirectoryDeadLetters(path)"
+                f"dead_letters={self.dead_letters!r} is not a sink: give one, such as DirectoryDeadLetters(path)"
             )
 
     def _check_ledger(self) -> None:
-        if self.ledger is not None and not isinstance(self.ledger, Ledger):
+        if self.ledger is not None and not _is_instance_of(self.ledger, Ledger):
             raise ConfigurationError(
-                f"ledger={self.ledger!r} has no load and save: give a ledger such as SQLiteLedger(path)"
+                f"ledger={self.ledger!r} is not a ledger: give one, such as SQLiteLedger(path)"
             )
         if self.save_every is not None and self.save_every < 1:
             raise ConfigurationError(f"save_every={self.save_every}: records, at least 1")
@@ -119,7 +121,25 @@ def _check_handler(source: object) -> None:
         )
 
 
+def _check_policies(retry: object, breaker: object) -> None:
+    if not isinstance(retry, Retry):
+        raise ConfigurationError(f"retry={retry!r}: give a policy such as Retry(attempts=5)")
+    if breaker is not None and not isinstance(breaker, CircuitBreaker):
+        raise ConfigurationError(f"breaker={breaker!r}: give a policy such as CircuitBreaker(failures=10)")
+
+
+def _is_instance_of(given: object, port: type) -> bool:
+    # A class has the methods too, but cannot be called as its instance is.
+    return isinstance(given, port) and not isinstance(given, type)
+
+
 def _name_of(source: object) -> str:
+    if isinstance(source, partial):
+        return _name_of(source.func)
     if isinstance(source, Lifecycle):
         return type(source).__name__
-    return str(getattr(source, "__name__", type(source).__name__))
+    name = str(getattr(source, "__name__", type(source).__name__))
+    if name == "<lambda>":
+        # Two consumers of that name would take each other's records for done.
+        raise ConfigurationError("a consumer made by a lambda has no name of its own: give name=, or a named function")
+    return name

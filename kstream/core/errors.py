@@ -47,7 +47,7 @@ class DeadLetterError(KstreamError):
 
 
 class CheckpointError(KstreamError):
-    """A runner's checkpoints could not be read or written. The runner stops: nothing is lost, some is delivered again."""
+    """A runner's checkpoints could not be read or written. The runner stops; nothing is lost, some comes again."""
 
 
 class ReadError(KstreamError):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextvars
 from collections import deque
-from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from kstream.core.errors import DeadLetterError
 from kstream.core.progress import DONE, PENDING
+from kstream.core.run import check_ran
 from kstream.core.settling import Again, Park
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
             if refused and index in refused:
                 raise refused[index]
             result = process(record)
-            if result is not None and isawaitable(result):
-                raise _not_awaited(result)
+            if result is not None:
+                check_ran(result)
         except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
             settle(run, {index: error}, _attempt_record)
             continue
@@ -131,7 +131,7 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
 def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
     [index] = indexes
     try:
-        run.process(run.progress.batch.records[index])
+        check_ran(run.process(run.progress.batch.records[index]))
     except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
         return {index: error}
     return {}
@@ -140,7 +140,9 @@ def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
 def _attempt_batch(run: Run, indexes: Sequence[int]) -> Failures:
     records = run.progress.batch.records
     try:
-        return run.failed_of(indexes, run.process([records[index] for index in indexes]))
+        failed = run.process([records[index] for index in indexes])
+        check_ran(failed, generators=True)
+        return run.failed_of(indexes, failed)
     except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
         return run.all_failed(indexes, error)
 
@@ -165,10 +167,3 @@ def settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence[int]],
                     answer = None
                 except DeadLetterError as error:
                     answer = error
-
-
-def _not_awaited(result: object) -> TypeError:
-    close = getattr(result, "close", None)
-    if close is not None:
-        close()
-    return TypeError("process() returned an awaitable that nobody would await: write it as async def process")

@@ -60,15 +60,25 @@ class Processor:
         ``prefix_settles``  whether the runtime will not deliver again what lies before the answer's checkpoint. Where
                             it delivers the whole batch again, the ledger must hold that prefix too.
 
-        Raises nothing for what a handler raises. What else it raises means that nothing is known: deliver all again.
+        Raises nothing for an ``Exception`` of a handler. Whatever it raises means: deliver all again.
         """
         progress = Progress(batch, self.consumer.ordering)
         run = self._prepare(batch, progress, deadline)
-        if batch.records:
-            self._runner.run(run)
+        try:
+            if batch.records:
+                self._runner.run(run)
+        except BaseException:
+            # Nobody gets an answer, so everything comes back: the ledger must know all that is done, from the start.
+            progress.stop()
+            progress.freeze()
+            self._remember(run, since=None)
+            raise
         progress.freeze()
         outcome = progress.outcome()
-        self._remember(run, outcome, prefix_settles=prefix_settles)
+        if outcome.checkpoint is None:
+            self._remember_keys(run)
+        else:
+            self._remember(run, since=int(outcome.checkpoint) if prefix_settles else None)
         self._telemetry.batch_finished(outcome)
         return outcome
 
@@ -121,14 +131,15 @@ class Processor:
         save_every = 1 if self._mode == "full" else self.consumer.save_every
         return Journal(ledger, scope, self._telemetry, save_every=save_every)
 
-    def _remember(self, run: Run, outcome: Outcome, *, prefix_settles: bool) -> None:
-        """Writes to the ledger what was not written along the way and the next delivery has to know."""
+    def _remember(self, run: Run, *, since: int | None) -> None:
+        """Writes to the ledger what is done from sequence number ``since`` on (None: from the start) and not in it yet."""
+        if run.watch.journal is not None:
+            # A transaction has written what it did.
+            settled = (PARKED,) if self._mode == "transactional" else (DONE, PARKED)
+            run.watch.journal.save(run.progress.done_from(since, settled))
+        self._remember_keys(run)
+
+    def _remember_keys(self, run: Run) -> None:
         journal, duplicates = run.watch.journal, run.watch.duplicates
-        if journal is None:
-            return
-        transactional = self._mode == "transactional"
-        if outcome.checkpoint is not None:
-            since = int(outcome.checkpoint) if prefix_settles else None
-            journal.save(run.progress.done_from(since, (PARKED,) if transactional else (DONE, PARKED)))
-        if duplicates is not None and not transactional:
+        if journal is not None and duplicates is not None and self._mode != "transactional":
             journal.save_keys(duplicates.take_fresh())

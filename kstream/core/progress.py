@@ -65,6 +65,11 @@ class Progress:
         elif self._ordering == "partition_key":
             self.blocked.add(self.batch.records[index].outer_key)
 
+    def leave_for_time(self, index: int) -> None:
+        """This record needs more time than there is. Others may still make it, as far as order lets them."""
+        self.out_of_time = True
+        self.leave(index)
+
     def fail(self, index: int) -> None:
         self.states[index] = FAILED
         self.leave(index)
@@ -86,12 +91,18 @@ class Progress:
         """What came to be ``settled`` in this delivery, from sequence number ``checkpoint`` on; from the start if None."""
         batch, states = self.batch, self._final or self.states
         done: dict[int, int] = {}
+        undone: dict[int, int] = {}
         for index, record in enumerate(batch.records):
-            if states[index] in settled:
-                sequence = int(batch.sequence_number(index))
-                if checkpoint is None or sequence >= checkpoint:
-                    done[sequence] = done.get(sequence, 0) | 1 << record.sub_sequence_number
-        return done
+            kind = done if states[index] in settled else undone if states[index] in _UNDONE else None
+            if kind is None:
+                continue
+            sequence = int(batch.sequence_number(index))
+            if checkpoint is None or sequence >= checkpoint:
+                kind[sequence] = kind.get(sequence, 0) | 1 << record.sub_sequence_number
+        # Kinesis never delivers one position twice in a batch. If anything else does, every copy must be done.
+        for sequence in done.keys() & undone.keys():
+            done[sequence] &= ~undone[sequence]
+        return {sequence: bitmap for sequence, bitmap in done.items() if bitmap}
 
     def outcome(self) -> Outcome:
         """What it came to, or has come to so far if it is not frozen."""

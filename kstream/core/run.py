@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import isasyncgen, isawaitable, isgenerator
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.errors import Reject
@@ -50,22 +51,40 @@ class Run:
         if failed is None:
             return failures
         records = self.progress.batch.records
-        known = {records[index].id: index for index in indexes}
+        known: dict[str, list[int]] = {}
+        for index in indexes:
+            known.setdefault(records[index].id, []).append(index)
         for record in failed:
-            index = known.get(record.id)
-            if index is None:
+            copies = known.get(record.id)
+            if copies is None:
                 raise ValueError(f"the batch handler returned {record!r} as failed, which it was not given")
-            failures[index] = RecordFailed("the batch handler returned it as failed")
+            for index in copies:
+                failures[index] = RecordFailed("the batch handler returned it as failed")
         return failures
 
     def all_failed(self, indexes: Sequence[int], error: Exception) -> Failures:
         """What a ``BatchHandler`` raised, as failures. ``Reject`` would park them all: nobody said which one is meant."""
         if isinstance(error, Reject):
-            error = RecordFailed(
-                f"the batch handler raised Reject({error.reason!r}), which cannot say for which record"
-            )
+            error = RecordFailed(f"the batch handler raised {error!r}, which cannot say for which record")
         return dict.fromkeys(indexes, error)
 
 
 class RecordFailed(Exception):
     """Stands for the error of a record that a ``BatchHandler`` could only point at."""
+
+
+def check_ran(result: object, *, generators: bool = False) -> None:
+    """Raises ``TypeError`` if what ``process`` returned is work that nobody would do: it must not count as done.
+
+    ``generators``: a generator is an answer, whose items will be asked for.
+    """
+    if isawaitable(result):
+        mistake = "an awaitable that nobody would await: write it as async def process, and await everything in it"
+    elif isasyncgen(result) or (isgenerator(result) and not generators):
+        mistake = "a generator that nobody would run: take the yield out of it"
+    else:
+        return
+    close = getattr(result, "close", None)
+    if close is not None:
+        close()  # or Python warns of a coroutine that was never awaited, long after
+    raise TypeError(f"process() returned {mistake}")

@@ -50,6 +50,10 @@ def mode_of(consumer: Consumer, handler: AnyHandler) -> LedgerMode:
 def runner_for(consumer: Consumer, handler: AnyHandler) -> Runner:
     """The runner for this kind of handler. Raises ``ConfigurationError`` for policies that it cannot follow."""
     asynchronous = inspect.iscoroutinefunction(handler.process)
+    if inspect.isasyncgenfunction(handler.process) or (
+        inspect.isgeneratorfunction(handler.process) and not isinstance(handler, BatchHandler)
+    ):
+        raise ConfigurationError(f"{consumer.name}: process has a yield in it, so calling it runs nothing: take it out")
     if isinstance(handler, BatchHandler):
         if consumer.max_workers > 1:
             raise ConfigurationError(

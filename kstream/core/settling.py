@@ -18,7 +18,7 @@ from kstream.core.idempotency import KeyFailed
 from kstream.core.progress import DONE, PARKED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from kstream.core.consumer import Consumer
     from kstream.core.errors import DeadLetterError
@@ -73,29 +73,47 @@ class Settling:
         attempt, first_at = 1, self._clock.time()
         retry = self._consumer.retry
         while True:
+            if self._dependency_fails(failures.values()):
+                # Not the record's fault: it waits for the next delivery, with everything else.
+                self._progress.stop()
+                return
             again: Failures = {}
+            given_up = 0
             for index, error in failures.items():
-                if isinstance(error, LedgerError):
-                    self._telemetry.ledger_failed(error)
-                if isinstance(error, LedgerError) or self._watch.opens_circuit(error):
-                    # Not the record's fault: it waits for the next delivery, with everything else.
-                    self._progress.stop()
-                    return
                 if not isinstance(error, Reject | KeyFailed) and retry.allows(error, attempt):
                     again[index] = error
+                elif given_up and self._clock.monotonic() >= self._deadline:
+                    # One letter fits the margin, and lets a slow poison record end at last. A batch of them does not.
+                    self._leave_for_time(index)
                 else:
+                    given_up += 1
                     yield from self._give_up(index, error, attempt, first_at)
             if not again:
                 return
             pause = max(retry.pause(error, attempt, self._uniform) for error in again.values())
             if self._clock.monotonic() + pause >= self._deadline:
-                self._progress.stop(out_of_time=True)
+                for index in again:
+                    self._leave_for_time(index)
                 return
             failures = yield Again(pause, tuple(again))
             attempt += 1
             self._count_retries(len(again))
             for index in again.keys() - failures.keys():
                 self._settled(index, DONE)
+
+    def _leave_for_time(self, index: int) -> None:
+        self._watch.released(index)
+        self._progress.leave_for_time(index)
+
+    def _dependency_fails(self, errors: Iterable[Exception]) -> bool:
+        # One failed call may stand for many records, all with the same error: that is one failed attempt.
+        for error in {id(error): error for error in errors}.values():
+            if isinstance(error, LedgerError):
+                self._telemetry.ledger_failed(error)
+                return True
+            if self._watch.opens_circuit(error):
+                return True
+        return False
 
     def _give_up(self, index: int, error: Exception, attempt: int, first_at: float) -> Generator[Park, Any, None]:
         parked = False
@@ -123,7 +141,7 @@ class Settling:
         return DeadLetter(
             consumer=self._consumer.name,
             record=record,
-            reason=error.reason if isinstance(error, Reject) else str(error) or type(error).__name__,
+            reason=_reason(error),
             error_type=type(error).__name__,
             attempts=attempt,
             first_attempt_at=datetime.fromtimestamp(first_at, UTC),
@@ -138,3 +156,12 @@ class Settling:
     def _count_retries(self, count: int) -> None:
         with self._lock:
             self._progress.retried += count
+
+
+def _reason(error: Exception) -> str:
+    """What the error says, as text whatever it is: a subclass of Reject may not have called its base's __init__."""
+    try:
+        reason = getattr(error, "reason", error) if isinstance(error, Reject) else error
+        return str(reason) or type(error).__name__
+    except Exception:  # noqa: BLE001 - an exception class of the user's, whose __str__ is broken
+        return type(error).__name__

@@ -7,16 +7,18 @@ in place or dead-lettered.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kstream.core.errors import LedgerError
 from kstream.core.inline import settle
 from kstream.core.progress import DONE, SKIPPED
+from kstream.core.run import check_ran
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from kstream.core.ports import Transaction, TransactionalLedger
+    from kstream.core.record import Record
     from kstream.core.run import Run
     from kstream.core.settling import Failures
 
@@ -42,7 +44,7 @@ class Group:
         record = run.progress.batch.records[index]
         duplicates = run.watch.duplicates
         key = None if duplicates is None else duplicates.key(index)
-        fresh = self._transaction.apply(record.position, key, partial(run.process, record))
+        fresh = self._transaction.apply(record.position, key, partial(_effect, run.process, record))
         self._applied[index] = DONE if fresh else SKIPPED
 
     def commit(self) -> None:
@@ -96,6 +98,10 @@ def run_lane(run: Run, indexes: Iterable[int], *, ledger: TransactionalLedger) -
         progress.stop()
     finally:
         group.abandon()
+
+
+def _effect(process: Callable[[Record, Any], object], record: Record, transaction: Any) -> None:
+    check_ran(process(record, transaction))
 
 
 def _attempt_alone(run: Run, indexes: Sequence[int], *, ledger: TransactionalLedger) -> Failures:

@@ -59,7 +59,7 @@ def read_batch(answer: Answer, count: int) -> list[PutResult | IngestError]:
     try:
         records = json.loads(answer.body)["records"]
         if len(records) != count:
-            raise ValueError(f"{len(records)} results for {count} records")  # noqa: TRY301 - one way to be unreadable
+            raise ValueError(f"{len(records)} results for {count} records")
         return [_result(record, answer.status) for record in records]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         return [_unreadable(answer, error)] * count

@@ -16,8 +16,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kstream.core.errors import ConfigurationError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,18 +24,9 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 @dataclass(frozen=True, slots=True)
 class StateDir:
-    """The paths in a state directory. Makes nothing but what ``make`` is asked for."""
+    """The paths in a state directory. Makes nothing: whoever writes does."""
 
     path: Path
-
-    def make(self) -> None:
-        """Makes the directory. Raises ``ConfigurationError`` where that cannot be."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot make the state directory {self.path}: {error.strerror}; name another with --state-dir"
-            ) from error
 
     @property
     def ledger(self) -> Path:
@@ -61,6 +50,9 @@ class StateDir:
 
     def dead_letters(self, consumer: str) -> Path:
         return self.path / "dead-letters" / _file_name(consumer)
+
+    def consumer_lock(self, consumer: str) -> Path:
+        return self.path / "consumers" / f"{_file_name(consumer)}.lock"
 
     def on_failure(self, consumer: str) -> Path:
         return self.path / "on-failure" / f"{_file_name(consumer)}.jsonl"

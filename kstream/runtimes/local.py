@@ -1,8 +1,8 @@
 """The local runner: Lambda's event source mapping, for a Kinesis stream and a function on this machine.
 
 It reads every shard of a stream through a ``StreamReader``, parent before child, and hands real Lambda events to the
-function's own ``lambda_handler``; ``kstream.core.delivery`` decides what is delivered when. Delivery is at least once: a
-record is passed by the stored checkpoint only once it is settled, so what was in work when the runner died comes again.
+function's own ``lambda_handler``; ``kstream.core.delivery`` decides what is delivered when. Delivery is at least once:
+the stored checkpoint passes a record only once it is settled, so what was in work when the runner died comes again.
 """
 
 from __future__ import annotations
@@ -123,14 +123,15 @@ class LocalRunner:
         return self._failures.counts
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
-        """Delivers until ``stop`` is called or ``until()`` is true. ``until`` is asked between turns: often; keep it cheap.
+        """Delivers until ``stop`` is called or ``until()`` is true, which is asked often: between turns.
 
         Raises ``ConfigurationError`` if the stream does not exist or may not be read, ``ReadError`` if it cannot be
         reached at the start (later it waits and tries again), and ``CheckpointError`` if a checkpoint cannot be stored.
         """
         if self._stop.is_set():
             return
-        session = self._session = self._session or Session(self._setup, self._failures)
+        # Kept only if this ends well: what an exception interrupted is delivered again, from the stored checkpoint.
+        session, self._session = self._session or Session(self._setup, self._failures), None
         with InvocationPool(session.invoke, self._setup.concurrency, self._setup.clock) as pool:
             while not (self._stop.is_set() or (until is not None and until())):
                 worked = session.turn(pool, self._stop.is_set)
@@ -139,6 +140,7 @@ class LocalRunner:
                     self._rest(session, pool)
             while pool.in_flight:
                 session.settle_finished(pool, _LONGEST_REST_S)
+        self._session = session
 
     def _rest(self, session: Session, pool: InvocationPool) -> None:
         clock = self._setup.clock

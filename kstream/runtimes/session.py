@@ -106,7 +106,7 @@ class Session:
         worked = self._find_shards()
         for _ in range(len(self._turns)):
             worked |= self.settle_finished(pool)
-            if stopping():
+            if stopping() or not self._turns:
                 break
             if not pool.has_room:
                 continue

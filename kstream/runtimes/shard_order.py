@@ -1,7 +1,7 @@
 """Which shards may be read: a child only after all its parents.
 
-A record's key may move from a parent shard to its child in a reshard; whoever reads the child before the parent is settled
-gets that key's records out of order.
+A reshard moves keys from a parent shard to its children; whoever reads a child before the parent is settled gets those
+keys' records out of order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a batch tells its log. Bounded: the first failures with their traceback, the others as counts by kind."""
+"""What a batch tells its log. Bounded: the first failures of each sort, the others as counts by kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from kstream.core.outcome import Outcome
     from kstream.core.record import Record
 
-TRACEBACKS_PER_BATCH = 3
+TOLD_PER_BATCH = 3
+"""So many failures of each sort (of records, of the ledger, of the dead letters) get a line of their own."""
 
 
 class LogTelemetry:
@@ -20,15 +21,13 @@ class LogTelemetry:
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self._log = logger or logging.getLogger("kstream")
         self._lock = threading.Lock()
-        self._told = 0
+        self._told: Counter[str] = Counter()
         self._untold: Counter[str] = Counter()
 
     def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
-        with self._lock:
-            self._told += 1
-            if self._told > TRACEBACKS_PER_BATCH:
-                self._untold[f"{type(error).__name__}{', dead-lettered' if parked else ''}"] += 1
-                return
+        kind = type(error).__name__
+        if not self._tells("record", f"record(s) {'dead-lettered' if parked else 'failed'} with {kind}"):
+            return
         self._log.warning(
             "record %s:%s of %s %s after %d attempt(s): %s: %s",
             record.sequence_number,
@@ -36,29 +35,31 @@ class LogTelemetry:
             record.shard_id,
             "went to the dead letters" if parked else "failed",
             attempt,
-            type(error).__name__,
+            kind,
             error,
             exc_info=None if parked else error,
         )
 
     def ledger_failed(self, error: Exception) -> None:
-        self._log.warning("the ledger failed, so some records may be processed again: %s", error)
+        if self._tells("ledger", "failure(s) of the ledger"):
+            self._log.warning("the ledger failed, so some records may be processed again: %s", error)
 
     def dead_letter_failed(self, record: Record, error: Exception) -> None:
-        self._log.error(
-            "record %s:%s of %s could not be dead-lettered and will be delivered again: %s",
-            record.sequence_number,
-            record.sub_sequence_number,
-            record.shard_id,
-            error,
-        )
+        if self._tells("dead letter", "record(s) that could not be dead-lettered"):
+            self._log.error(
+                "record %s:%s of %s could not be dead-lettered and will be delivered again: %s",
+                record.sequence_number,
+                record.sub_sequence_number,
+                record.shard_id,
+                error,
+            )
 
     def batch_finished(self, outcome: Outcome) -> None:
         with self._lock:
-            untold, self._untold, self._told = self._untold, Counter(), 0
+            untold, self._untold, self._told = self._untold, Counter(), Counter()
         if untold:
-            kinds = ", ".join(f"{count} x {kind}" for kind, count in untold.most_common())
-            self._log.warning("and %d more failed record(s) in this batch: %s", sum(untold.values()), kinds)
+            kinds = ", ".join(f"{count} {kind}" for kind, count in untold.most_common())
+            self._log.warning("and in the same batch %s", kinds)
         if not outcome.complete:
             self._log.warning(
                 "batch unfinished at %s: %d done, %d failed, %d not tried%s",
@@ -68,3 +69,12 @@ class LogTelemetry:
                 outcome.unfinished,
                 ", out of time" if outcome.out_of_time else "",
             )
+
+    def _tells(self, sort: str, kind: str) -> bool:
+        """Whether a failure of this sort gets its own line; if not it is counted under its kind."""
+        with self._lock:
+            self._told[sort] += 1
+            if self._told[sort] <= TOLD_PER_BATCH:
+                return True
+            self._untold[kind] += 1
+            return False

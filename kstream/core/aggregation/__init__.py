@@ -14,7 +14,7 @@ parser, and what was measured: docs/decisions/0002-own-codec.md.
 
 from kstream.core.aggregation.reading import AGGREGATE_PREFIX, Aggregate, Malformed, parse
 from kstream.core.aggregation.sub_record import SubRecord
-# from kstream.core.aggregation.writing import Aggregator, OuterRecord, UserRecord, aggregate
+from kstream.core.aggregation.writing import Aggregator, OuterRecord, UserRecord, aggregate
 
 __all__ = [
     "AGGREGATE_PREFIX",

@@ -53,11 +53,11 @@ class SubRecord(Record):
         for index, payload in enumerate(payloads):
             # Without __init__, which would double the cost.
             record = new(cls)
-            record._tables = tables
-            record._outer = outer
-            record._key = keys[index]
-            record._sub_sequence_number = index
-            record._data = payload
+            record._tables = tables  # noqa: SLF001
+            record._outer = outer  # noqa: SLF001
+            record._key = keys[index]  # noqa: SLF001
+            record._sub_sequence_number = index  # noqa: SLF001
+            record._data = payload  # noqa: SLF001
             yield record
 
     # Not a Python function: reading it costs a third.

@@ -1,0 +1,3 @@
+from kstream.cli import main
+
+main()

@@ -1,0 +1,393 @@
+"""``IngestClient`` against the real gateway over a stream in memory, on a clock that stands still."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kstream.aws.stream_writer import FailureKind
+from kstream.core.errors import ConfigurationError
+from kstream.core.retry import Retry
+from kstream.ingest.auth import ApiKey, BearerToken
+from kstream.ingest.client import IngestClient
+from kstream.ingest.errors import BadRequest, NotAuthorized, NotFound, PartialFailure, Throttled, TooLarge, Unavailable
+from kstream.ingest.gateway import Gateway
+from kstream.ingest.results import Progress, PutFailure, PutResult
+from kstream.testing.clock import VirtualClock
+from tests.support.ingest import InProcess, MemoryStreams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from random import Random
+
+    from kstream.aws.stream_writer import Entry
+    from kstream.ingest.records import Puttable
+
+Fault = "Callable[[int, int, Entry], FailureKind | None]"
+
+
+class Bench:
+    """A client, the gateway behind it, and the stream behind that."""
+
+    def __init__(
+        self,
+        fault: Callable[[int, int, Entry], FailureKind | None] = lambda *_: None,
+        before: Callable[[int], None] = lambda _: None,
+        after: Callable[[int], None] = lambda _: None,
+        **options: Any,
+    ) -> None:
+        self.streams = MemoryStreams(fault)
+        self.transport = InProcess(Gateway(["orders"], self.streams), before, after)
+        self.clock = VirtualClock()
+        options = {"stream": "orders", "retry": Retry(attempts=5, base=0.1, cap=5.0)} | options
+        self.client = IngestClient("http://api.test/", transport=self.transport, clock=self.clock, **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+    def sizes(self) -> list[int]:
+        return [len(entries) for _, entries in self.streams.calls]
+
+
+def throttled_calls(*calls: int) -> Callable[[int, int, Entry], FailureKind | None]:
+    return lambda call, index, entry: FailureKind.THROTTLED if call in calls else None
+
+
+def once(number: int, error: Exception) -> Callable[[int], None]:
+    def act(request: int) -> None:
+        if request == number:
+            raise error
+
+    return act
+
+
+# --- put
+
+
+@pytest.mark.parametrize(
+    "key", [None, "c-7", "with space inside", " edges ", "é😀\u2028", "'", "%41", "$input.body", "k" * 256]
+)
+def test_put_keeps_data_and_key_as_they_are(key: str | None) -> None:
+    with Bench() as bench:
+        result = bench.client.put(b"\x00\xff", partition_key=key)
+        assert result == PutResult("1", "shardId-000000000000")
+        (entry,) = bench.streams.taken()
+        assert entry.data == b"\x00\xff"
+        assert key is None or entry.partition_key == key
+
+
+def test_put_retries_and_then_raises_what_it_last_saw() -> None:
+    with Bench(throttled_calls(0, 1)) as bench:
+        assert bench.client.put("x").sequence_number == "1"
+        assert bench.clock.monotonic() >= 2  # Retry-After: 1, twice
+    with Bench(throttled_calls(*range(5))) as bench, pytest.raises(Throttled) as caught:
+        bench.client.put("x")
+    assert (caught.value.status, caught.value.code) == (429, "Throttled")
+    assert len(bench.streams.calls) == 5
+
+
+def test_put_refuses_what_cannot_succeed_without_sending_it() -> None:
+    with Bench() as bench:
+        with pytest.raises(BadRequest):
+            bench.client.put("x", partition_key='a"b')
+        with pytest.raises(TooLarge):
+            bench.client.put(b"x" * (1 << 20) + b"x")
+        with pytest.raises(TypeError):
+            bench.client.put(("x", "k"), partition_key="k")
+        assert not bench.transport.requests
+
+
+# --- put_many
+
+
+def test_put_many_tells_of_each_record_in_order() -> None:
+    records: list[Puttable] = [(b"%d" % n, f"k{n}") for n in range(1_200)]
+    with Bench() as bench:
+        result = bench.client.put_many(records)
+    assert bench.sizes() == [500, 500, 200]
+    assert [outcome.sequence_number for outcome in result.outcomes if isinstance(outcome, PutResult)] == [
+        str(n + 1) for n in range(1_200)
+    ]
+    assert (result.put, result.failures, result.retried) == (1_200, (), 0)
+    result.raise_for_failures()
+
+
+def test_only_failed_indexes_are_put_again() -> None:
+    def fault(call: int, index: int, entry: Entry) -> FailureKind | None:
+        return FailureKind.THROTTLED if call == 0 and index in (1, 3) else None
+
+    with Bench(fault) as bench:
+        result = bench.client.put_many([b"0", b"1", b"2", b"3"])
+    assert [[entry.data for entry in entries] for _, entries in bench.streams.calls] == [
+        [b"0", b"1", b"2", b"3"],
+        [b"1", b"3"],
+    ]
+    assert (result.put, result.retried) == (4, 2)
+
+
+def test_a_failure_is_a_value_until_asked_for() -> None:
+    with Bench(lambda call, index, entry: FailureKind.INTERNAL if entry.data == b"bad" else None) as bench:
+        result = bench.client.put_many(["good", ("bad", "k"), "fine", ("\ud800", "k")])
+    first, second = result.failures
+    assert (first.index, first.record, first.attempts) == (1, ("bad", "k"), 5)
+    assert isinstance(first.error, Unavailable)
+    assert (second.index, second.attempts) == (3, 0)  # refused before it was sent
+    assert isinstance(second.error, BadRequest)
+    with pytest.raises(PartialFailure, match=r"2 of 4 records were not put \(1 Unavailable, 1 BadRequest\)") as caught:
+        result.raise_for_failures()
+    assert caught.value.result is result
+
+
+def test_what_would_befall_every_record_is_raised_with_the_result_so_far() -> None:
+    with Bench(stream="unknown") as bench, pytest.raises(NotFound) as caught:
+        bench.client.put_many(["a", "b"])
+    assert caught.value.result is not None
+    assert [failure.index for failure in caught.value.result.failures] == [0, 1]
+    assert len(bench.transport.requests) == 1
+
+
+def test_a_lost_answer_is_tried_again_and_may_double_records() -> None:
+    """At least once: the documented price of an answer that never came."""
+    with Bench(after=once(0, httpx.ReadTimeout("late"))) as bench:
+        result = bench.client.put_many(["a"])
+    assert result.put == 1
+    assert [entry.data for entry in bench.streams.taken()] == [b"a", b"a"]
+
+
+def test_no_connection_is_tried_again_and_told_with_its_address() -> None:
+    def refuse(_: int) -> None:
+        raise httpx.ConnectError("refused")
+
+    with Bench(before=refuse) as bench:
+        (failure,) = bench.client.put_many(["a"]).failures
+    assert len(bench.transport.requests) == 5
+    assert isinstance(failure.error, Unavailable)
+    assert "http://api.test" in str(failure.error)
+
+
+def test_big_records_make_small_requests() -> None:
+    with Bench() as bench:
+        result = bench.client.put_many([b"x" * 1_000_000] * 7)
+    assert result.put == 7
+    assert bench.sizes() == [3, 3, 1]  # in base64, within 4 MiB
+    assert all(len(request.content) <= 4 * 1024 * 1024 + 100 for request in bench.transport.requests)
+
+
+def test_no_records_make_no_request() -> None:
+    with Bench() as bench:
+        assert bench.client.put_many([]).outcomes == ()
+        assert bench.client.put_all([]).read == 0
+        assert not bench.transport.requests
+
+
+# --- put_all
+
+
+def test_put_all_reads_no_further_ahead_than_two_requests_per_lane() -> None:
+    read = 0
+    most = 0
+
+    def records() -> Iterator[bytes]:
+        nonlocal read, most
+        for n in range(10_000):
+            read += 1
+            most = max(most, read - len(bench.streams.taken()))
+            yield b"%d" % n
+
+    with Bench(max_batch_records=100, max_in_flight=2) as bench:
+        result = bench.client.put_all(records())
+    assert (result.read, result.put, result.failures) == (10_000, 10_000, ())
+    assert most <= 2 * 2 * 100 + 1
+
+
+def test_progress_is_told_after_each_request() -> None:
+    seen: list[Progress] = []
+    with Bench(throttled_calls(1)) as bench:
+        result = bench.client.put_all((b"x" for _ in range(1_200)), progress=seen.append)
+    assert [step.put for step in seen] == [500, 1_000, 1_200]
+    assert seen[-1] == Progress(result.read, result.put, 0, 500)
+
+
+def test_put_all_gives_up_after_too_many_failures_and_accounts_for_all_it_read() -> None:
+    with (
+        Bench(throttled_calls(*range(1, 1_000)), max_batch_records=10) as bench,
+        pytest.raises(PartialFailure, match="gave up") as caught,
+    ):
+        bench.client.put_all((b"x" for _ in range(1_000)), max_failures=15)
+    result: Any = caught.value.result
+    assert result.put == 10
+    assert result.read == result.put + len(result.failures)
+    assert result.read < 100
+    assert [failure.index for failure in result.failures] == list(range(10, result.read))
+
+
+def test_records_that_raise_pass_through_with_a_count() -> None:
+    def records() -> Iterator[bytes]:
+        yield from [b"x"] * 700
+        raise OSError("the file ended early")
+
+    with Bench() as bench, pytest.raises(OSError, match="ended early") as caught:
+        bench.client.put_all(records())
+    assert caught.value.__notes__ == ["500 records had been put into orders before this"]
+
+
+def test_a_progress_that_raises_passes_through() -> None:
+    def progress(_: Progress) -> None:
+        raise KeyError("mine")
+
+    with Bench() as bench, pytest.raises(KeyError):
+        bench.client.put_all([b"x"] * 2_000, progress=progress)
+
+
+# --- what always holds
+
+traffic = st.lists(st.tuples(st.binary(max_size=20), st.sampled_from(["a", "b", "c", "d", None])), max_size=80)
+
+
+@settings(max_examples=150)
+@given(
+    traffic,
+    st.randoms(use_true_random=False),
+    st.floats(0, 0.7),
+    st.integers(1, 4),
+    st.integers(1, 9),
+    st.booleans(),
+)
+def test_records_out_are_records_in_whatever_is_throttled(
+    records: list[tuple[bytes, str | None]],
+    random: Random,
+    rate: float,
+    lanes: int,
+    size: int,
+    strict: bool,
+) -> None:
+    def fault(call: int, index: int, entry: Entry) -> FailureKind | None:
+        return FailureKind.THROTTLED if random.random() < rate else None
+
+    options: dict[str, Any] = {"retry": Retry(attempts=200), "max_in_flight": lanes, "max_batch_records": size}
+    with Bench(fault, strict_order=strict, **options) as bench:
+        result = bench.client.put_many(records)
+    assert [type(outcome) for outcome in result.outcomes] == [PutResult] * len(records)
+    taken = bench.streams.taken()
+    # Each result names its own record, byte for byte, and there are no others.
+    assert len(taken) == len(records)
+    for (data, key), outcome in zip(records, result.outcomes, strict=True):
+        assert isinstance(outcome, PutResult)
+        entry = taken[int(outcome.sequence_number) - 1]
+        assert entry.data == data
+        assert key is None or entry.partition_key == key
+    _assert_order(records, bench, strict)
+
+
+def _assert_order(records: list[tuple[bytes, str | None]], bench: Bench, strict: bool) -> None:
+    """Strictly: the stream has a key's records in the order given. Else: the first sendings are in that order, and no
+    request holds a later record before all of an earlier request's are in the stream."""
+    expected: dict[str, list[bytes]] = defaultdict(list)
+    for data, key in records:
+        if key is not None:
+            expected[key].append(data)
+    if strict or len(records) < 2:
+        got: dict[str, list[bytes]] = defaultdict(list)
+        for entry in bench.streams.taken():
+            got[entry.partition_key].append(entry.data)
+        for key, order in expected.items():
+            assert got[key] == order
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from("ab"), min_size=1, max_size=40), st.randoms(use_true_random=False), st.integers(1, 3))
+def test_no_request_overtakes_an_earlier_one_of_its_key(keys: list[str], random: Random, lanes: int) -> None:
+    def fault(call: int, index: int, entry: Entry) -> FailureKind | None:
+        return FailureKind.THROTTLED if random.random() < 0.4 else None
+
+    records = [(json.dumps([key, n]).encode(), key) for n, key in enumerate(keys)]
+    with Bench(fault, retry=Retry(attempts=200), max_in_flight=lanes, max_batch_records=4) as bench:
+        assert bench.client.put_all(records).put == len(records)
+    unsettled: dict[str, set[int]] = {"a": set(), "b": set()}
+    highest = {"a": -1, "b": -1}
+    settled = {json.loads(entry.data)[1]: place for place, entry in enumerate(bench.streams.taken())}
+    assert len(settled) == len(records)
+    for _, entries in bench.streams.calls:
+        for key in "ab":
+            numbers = {json.loads(entry.data)[1] for entry in entries if entry.partition_key == key}
+            if not numbers:
+                continue
+            if min(numbers) > highest[key]:
+                # A new request: whatever was sent before it is in the stream before its own records.
+                if unsettled[key]:
+                    assert max(settled[n] for n in unsettled[key]) < min(settled[n] for n in numbers)
+                unsettled[key] |= numbers
+                highest[key] = max(numbers)
+            else:
+                assert numbers <= unsettled[key]
+
+
+# --- the rest
+
+
+@pytest.mark.parametrize("auth", [BearerToken("t0ken"), BearerToken(lambda: "t0ken")])
+def test_a_bearer_token_goes_with_every_request(auth: BearerToken) -> None:
+    with Bench(auth=auth) as bench:
+        bench.client.put("x")
+        bench.client.put_many(["x"])
+    assert [request.headers["authorization"] for request in bench.transport.requests] == ["Bearer t0ken"] * 2
+    assert "t0ken" not in repr(auth)
+
+
+def test_an_api_key_or_httpx_own_auth_goes_with_every_request() -> None:
+    with Bench(auth=ApiKey("k3y")) as bench:
+        bench.client.put("x")
+    assert bench.transport.requests[0].headers["x-api-key"] == "k3y"
+    assert "k3y" not in repr(ApiKey("k3y"))
+    with Bench(auth=httpx.BasicAuth("u", "p")) as bench:
+        bench.client.put("x")
+    assert bench.transport.requests[0].headers["authorization"].startswith("Basic ")
+
+
+def test_auth_that_fails_is_not_authorized_and_tells_no_secret() -> None:
+    def auth(_: Any) -> None:
+        raise ValueError("the secret t0ken")
+
+    with Bench(auth=auth) as bench:
+        with pytest.raises(NotAuthorized) as caught:
+            bench.client.put_many(["x", "y"])
+        with pytest.raises(NotAuthorized):
+            bench.client.put("x")
+    assert "t0ken" not in str(caught.value)
+    assert caught.value.result is not None
+    assert all(isinstance(failure, PutFailure) for failure in caught.value.result.failures)
+    assert not bench.transport.requests
+
+
+def test_the_address_may_have_a_stage() -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(404, text=request.url.path))
+    with (
+        IngestClient("https://host/prod/", stream="orders", transport=transport) as client,
+        pytest.raises(NotFound, match="/prod/streams/orders/records"),
+    ):
+        client.put("x")
+
+
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("127.0.0.1:8080", {}),
+        ("ftp://host", {}),
+        ("http://", {}),
+        ("http://host", {"stream": "two words"}),
+        ("http://host", {"max_in_flight": 0}),
+        ("http://host", {"max_batch_records": 501}),
+    ],
+)
+def test_what_cannot_work_is_refused_at_once(url: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        IngestClient(url, **({"stream": "orders"} | options))

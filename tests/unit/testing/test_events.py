@@ -1,0 +1,40 @@
+"""Simple inputs become real events."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+
+from kstream.core.delivery import StreamRecord
+from kstream.core.record import Record
+from kstream.testing.clock import VirtualClock
+from kstream.testing.events import LambdaContext, kinesis_event
+
+
+def test_simple_inputs() -> None:
+    record = Record(b"r", partition_key="rk", sequence_number="7")
+    event = kinesis_event([b"one", ("two", "k2"), {"a": 1}, [1], record, StreamRecord("sk", "8", b"s", 5.0)])
+    found = [(each["kinesis"]["partitionKey"], b64decode(each["kinesis"]["data"])) for each in event["Records"]]
+    assert found == [("key-0", b"one"), ("k2", b"two"), ("key-2", b'{"a":1}'), ("key-3", b"[1]"), ("rk", b"r"), ("sk", b"s")]
+    numbers = [each["kinesis"]["sequenceNumber"] for each in event["Records"]]
+    assert numbers[4:] == ["7", "8"]
+    assert len(numbers[0]) == 56
+    assert int(numbers[1]) == int(numbers[0]) + 1
+    assert all(each["eventID"] == f"shardId-000000000000:{n}" for each, n in zip(event["Records"], numbers, strict=True))
+
+
+def test_what_is_no_payload_is_refused() -> None:
+    with pytest.raises(TypeError, match="not int"):
+        kinesis_event([3])  # type: ignore[list-item]
+
+
+def test_the_context_counts_down_by_its_clock() -> None:
+    clock = VirtualClock()
+    context = LambdaContext(clock=clock, timeout=3, aws_request_id="r-1")
+    assert (context.get_remaining_time_in_millis(), context.aws_request_id) == (3000, "r-1")
+    clock.advance(1.5)
+    assert context.get_remaining_time_in_millis() == 1500
+    clock.advance(10)
+    assert context.get_remaining_time_in_millis() == 0
+    assert context.invoked_function_arn.endswith(f":function:{context.function_name}")
