@@ -131,10 +131,11 @@ def _whole_call_failed(response: Mapping[str, Any]) -> NotWritten:
 
 
 def _not_reached(error: Exception) -> NotWritten:
+    from botocore.exceptions import ConnectionError as NoConnection
     from botocore.exceptions import HTTPClientError
 
     # Timeouts, refused and broken connections; the rest (no credentials, no region) does not pass by itself.
-    kind = FailureKind.INTERNAL if isinstance(error, HTTPClientError) else FailureKind.OTHER
+    kind = FailureKind.INTERNAL if isinstance(error, NoConnection | HTTPClientError) else FailureKind.OTHER
     return NotWritten(kind, type(error).__name__, str(error))
 
 

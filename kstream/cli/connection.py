@@ -24,9 +24,7 @@ class Connection:
         return f"stream {self.stream} at {self.endpoint_url or 'AWS'}"
 
 
-def connection(
-    state_dir: StateDir, *, stream: str | None, endpoint_url: str | None, region: str | None
-) -> Connection:
+def connection(state_dir: StateDir, *, stream: str | None, endpoint_url: str | None, region: str | None) -> Connection:
     """What was named, completed by the ``kstream dev`` of this state directory unless an address or region was given.
 
     Raises ``ConfigurationError`` if that leaves no stream.

@@ -37,8 +37,7 @@ def told_plainly(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(FAILED) from None
     except (typer.Exit, typer.BadParameter, BrokenPipeError):
         raise
-    except Exception as error:
-        # Beyond here nothing would handle it, and a traceback helps nobody who did not ask for one.
+    except Exception as error:  # noqa: BLE001 - the outermost frame: it ends the program as failed, in one line
         _tell(f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where it comes from")
         raise typer.Exit(FAILED) from None
 

@@ -50,9 +50,7 @@ MaxAge = Annotated[
     int, typer.Option(help="Seconds after which a record is given up; -1 for never.", rich_help_panel=_DELIVERY)
 ]
 Bisect = Annotated[bool, typer.Option("--bisect", help="Halve a batch that raised.", rich_help_panel=_DELIVERY)]
-ParallelizationFactor = Annotated[
-    int, typer.Option(help="Lanes of one shard, 1 to 10.", rich_help_panel=_DELIVERY)
-]
+ParallelizationFactor = Annotated[int, typer.Option(help="Lanes of one shard, 1 to 10.", rich_help_panel=_DELIVERY)]
 Timeout = Annotated[float, typer.Option(help="The function's timeout, in seconds.", rich_help_panel=_DELIVERY)]
 Hurry = Annotated[
     bool, typer.Option("--hurry", help="Read 20 times a second, not once as Lambda does.", rich_help_panel=_DELIVERY)

@@ -88,15 +88,14 @@ async def _work_off(run: Run, lanes: deque[Iterable[int]]) -> None:
 
 async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
     progress, process, refused = run.progress, run.process, run.refused
-    records, states, blocked = progress.batch.records, progress.states, progress.blocked
+    states, blocked = progress.states, progress.blocked
     monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
     asks, tells, writes = watch.asks, watch.tells, watch.writes
-    for index in indexes:
+    for index, record in progress.batch.walk(indexes):
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
         if states[index]:
             continue
-        record = records[index]
         if blocked and record.outer_key in blocked:
             continue
         if asks and not watch.admits(index):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from kstream.core.errors import UndecodableRecord
-from kstream.core.record import EventRecord, Record
+from kstream.core.record import EventRecord, Record, decode_base64
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator
+
+    from kstream.core.aggregation import Aggregate
 
 # How the base64 of an aggregate begins: the whole characters that the format's magic number fills.
 AGGREGATE_PREFIX = "84maw"
@@ -32,72 +36,110 @@ class MalformedAggregate(Record):
 
 
 class Batch:
-    """User records in order, and which Kinesis record each came in.
+    """User records in order, and the Kinesis records that carried them.
 
-    ``outers``    the Kinesis records, as delivered.
-    ``records``   the user records; the same list if nothing was aggregated.
-    ``outer_of``  for each user record the index of its Kinesis record; None if nothing was aggregated.
+    ``outers``   the Kinesis records, as delivered.
+    ``records``  the user records; the same list if nothing was aggregated, else made when asked for, so that the records
+                 of many aggregates need not exist at once.
     """
 
-    __slots__ = ("outer_of", "outers", "records")
+    __slots__ = ("outers", "records")
 
-    def __init__(self, outers: Sequence[Record], records: Sequence[Record], outer_of: Sequence[int] | None) -> None:
+    def __init__(self, outers: Sequence[Record], records: Sequence[Record]) -> None:
         self.outers = outers
         self.records = records
-        self.outer_of = outer_of
 
     @classmethod
     def plain(cls, records: Sequence[Record]) -> Batch:
         """Of records that are user records already, each alone in its Kinesis record."""
-        return cls(records, records, None)
+        return cls(records, records)
 
     @classmethod
     def from_entries(cls, entries: Sequence[dict[str, Any]]) -> Batch:
-        """Of the entries of Lambda's Kinesis event. Aggregates are told by their prefix, so plain records stay encoded."""
-        outers = [EventRecord(entry) for entry in entries]
-        aggregated = {
+        """Of the entries of Lambda's Kinesis event. Aggregates are told by their prefix: plain records stay encoded."""
+        outers: list[Record] = [EventRecord(entry) for entry in entries]
+        aggregated = [
             index for index, entry in enumerate(entries) if entry["kinesis"]["data"].startswith(AGGREGATE_PREFIX)
-        }
+        ]
         if not aggregated:
-            return cls(outers, outers, None)
-        records: list[Record] = []
-        outer_of: list[int] = []
-        for index, outer in enumerate(outers):
-            if index in aggregated:
-                users = _unpack(outer)
-                records += users
-                outer_of += [index] * len(users)
-            else:
-                records.append(outer)
-                outer_of.append(index)
-        return cls(outers, records, outer_of)
+            return cls(outers, outers)
+        parts: list[Aggregate | None] = [None] * len(outers)
+        users = outers.copy()
+        for index in aggregated:
+            users[index], parts[index] = _unpack(outers[index], entries[index]["kinesis"]["data"])
+        return cls(outers, UserRecords(users, parts))
+
+    def walk(self, indexes: Iterable[int]) -> Iterable[tuple[int, Record]]:
+        """These user records, in the given order, each with its index."""
+        records = self.records
+        if isinstance(indexes, range) and len(indexes) == len(records):
+            return enumerate(records)
+        return ((index, records[index]) for index in indexes)
 
     def malformed(self) -> dict[int, UndecodableRecord]:
         """The indexes of aggregates that contradict themselves, each with the error that rejects it."""
-        if self.outer_of is None:
-            return {}
+        return self.records.malformed() if isinstance(self.records, UserRecords) else {}
+
+
+class UserRecords(Sequence[Record]):
+    """The user records of Kinesis records, some of which are aggregates.
+
+    ``outers``  the Kinesis records; for one without a part, it is its own user record.
+    ``parts``   the aggregate that each of them carries, if it does.
+    """
+
+    __slots__ = ("_outers", "_parts", "_starts", "_total")
+
+    def __init__(self, outers: Sequence[Record], parts: Sequence[Aggregate | None]) -> None:
+        self._outers = outers
+        self._parts = parts
+        self._starts: list[int] = []
+        self._total = 0
+        for part in parts:
+            self._starts.append(self._total)
+            self._total += 1 if part is None else len(part)
+
+    def __len__(self) -> int:
+        return self._total
+
+    def __iter__(self) -> Iterator[Record]:
+        for outer, part in zip(self._outers, self._parts, strict=True):
+            if part is None:
+                yield outer
+            else:
+                yield from part.iterate(outer)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        if not 0 <= index < self._total:
+            raise IndexError(index)
+        # The last that starts here: empty aggregates start where the next one does.
+        at = bisect_right(self._starts, index) - 1
+        part = self._parts[at]
+        return self._outers[at] if part is None else part.record(self._outers[at], index - self._starts[at])
+
+    def malformed(self) -> dict[int, UndecodableRecord]:
         return {
-            index: UndecodableRecord(record.reason)
-            for index, record in enumerate(self.records)
-            if type(record) is MalformedAggregate
+            start: UndecodableRecord(outer.reason)
+            for start, outer in zip(self._starts, self._outers, strict=True)
+            if type(outer) is MalformedAggregate
         }
 
-    def sequence_number(self, index: int) -> str:
-        """Of the Kinesis record that carries user record ``index``, exactly as delivered."""
-        outer = index if self.outer_of is None else self.outer_of[index]
-        return self.outers[outer].sequence_number
 
-
-def _unpack(outer: EventRecord) -> Sequence[Record]:
+def _unpack(outer: Record, data: str) -> tuple[Record, Aggregate | None]:
     # Imported by the first aggregate: a stream without them does not pay for the codec.
-    from kstream.core.aggregation import Aggregate, Malformed, parse
+    from kstream.core.aggregation import Malformed, parse
 
     try:
-        found = parse(outer.data)
+        # Not through outer.data, which would keep the bytes beside the payloads cut from them.
+        found = parse(decode_base64(data))
     except UndecodableRecord:
-        return [outer]  # whoever asks for its data meets the same error, and rejects it
-    if isinstance(found, Aggregate):
-        return found.records(outer)
+        return outer, None  # whoever asks for its data meets the same error, and rejects it
     if isinstance(found, Malformed):
-        return [MalformedAggregate(outer, found.reason)]
-    return [outer]
+        return MalformedAggregate(outer, found.reason), None
+    return outer, found

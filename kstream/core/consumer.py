@@ -81,9 +81,7 @@ class Consumer:
 
     def _check_ledger(self) -> None:
         if self.ledger is not None and not _is_instance_of(self.ledger, Ledger):
-            raise ConfigurationError(
-                f"ledger={self.ledger!r} is not a ledger: give one, such as SQLiteLedger(path)"
-            )
+            raise ConfigurationError(f"ledger={self.ledger!r} is not a ledger: give one, such as SQLiteLedger(path)")
         if self.save_every is not None and self.save_every < 1:
             raise ConfigurationError(f"save_every={self.save_every}: records, at least 1")
         if self.ledger is None and (self.mode is not None or self.save_every is not None):

@@ -47,7 +47,7 @@ class DeadLetter:
     def key(self) -> str:
         """Names this letter in a store: the same for each copy of it, so that storing it twice leaves one.
 
-        At most 220 characters of ``A-Za-z0-9._-``: readable first, then a digest that tells apart what the readable
+        At most 221 characters of ``A-Za-z0-9._-``: readable first, then a digest that tells apart what the readable
         part does not.
         """
         record = self.record

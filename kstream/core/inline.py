@@ -101,15 +101,14 @@ class ThreadRunner:
 def run_lane(run: Run, indexes: Iterable[int]) -> None:
     """Processes these records in order, as far as order, deadline and circuit allow."""
     progress, process, refused = run.progress, run.process, run.refused
-    records, states, blocked = progress.batch.records, progress.states, progress.blocked
+    states, blocked = progress.states, progress.blocked
     monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
     asks, tells = watch.asks, watch.tells
-    for index in indexes:
+    for index, record in progress.batch.walk(indexes):
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
         if states[index]:
             continue
-        record = records[index]
         if blocked and record.outer_key in blocked:
             continue
         if asks and not watch.admits(index):

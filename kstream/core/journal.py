@@ -49,8 +49,8 @@ class Journal:
 
     def note(self, batch: Batch, index: int) -> None:
         """User record ``index`` is done. Saves once ``save_every`` of them have come together."""
-        sequence = int(batch.sequence_number(index))
-        bit = 1 << batch.records[index].sub_sequence_number
+        sequence, sub_sequence = batch.records[index].position
+        bit = 1 << sub_sequence
         with self._lock:
             self._noted[sequence] = self._noted.get(sequence, 0) | bit
             self._count += 1

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from kstream.core.batch import Batch
+    from kstream.core.record import Position, Record
 
 Ordering = Literal["shard", "partition_key", "none"]
 
@@ -45,7 +46,7 @@ class Progress:
         """Marks what a ledger knows as done: sequence numbers to bitmaps of sub-sequence numbers."""
         batch, states = self.batch, self.states
         for index, record in enumerate(batch.records):
-            bitmap = done.get(int(batch.sequence_number(index)))
+            bitmap = done.get(int(record.sequence_number))
             if bitmap and bitmap >> record.sub_sequence_number & 1:
                 states[index] = SKIPPED
 
@@ -77,14 +78,13 @@ class Progress:
     def lanes(self) -> Sequence[Iterable[int]]:
         """The pending records as sequences that may run side by side, each strictly in order."""
         records, states = self.batch.records, self.states
-        pending = [index for index in range(len(records)) if states[index] == PENDING]
-        if self._ordering == "none":
-            return [(index,) for index in pending]
-        if self._ordering == "shard":
-            return [pending] if pending else []
+        if self._ordering != "partition_key":
+            pending = [index for index, state in enumerate(states) if state == PENDING]
+            return [(index,) for index in pending] if self._ordering == "none" else [pending]
         keys: dict[str, list[int]] = {}
-        for index in pending:
-            keys.setdefault(records[index].outer_key, []).append(index)
+        for index, record in enumerate(records):
+            if states[index] == PENDING:
+                keys.setdefault(record.outer_key, []).append(index)
         return list(keys.values())
 
     def done_from(self, checkpoint: int | None, settled: Collection[int] = (DONE, PARKED)) -> dict[int, int]:
@@ -96,7 +96,7 @@ class Progress:
             kind = done if states[index] in settled else undone if states[index] in _UNDONE else None
             if kind is None:
                 continue
-            sequence = int(batch.sequence_number(index))
+            sequence = int(record.sequence_number)
             if checkpoint is None or sequence >= checkpoint:
                 kind[sequence] = kind.get(sequence, 0) | 1 << record.sub_sequence_number
         # Kinesis never delivers one position twice in a batch. If anything else does, every copy must be done.
@@ -109,10 +109,10 @@ class Progress:
         states = self._final or bytes(self.states)
         batch = self.batch
         undone = [index for index, state in enumerate(states) if state in _UNDONE] if self._has_undone(states) else []
-        first = min(undone, key=self._position) if undone else None
+        first = min((batch.records[index] for index in undone), key=_position) if undone else None
         return Outcome(
-            checkpoint=None if first is None else batch.sequence_number(first),
-            sub_checkpoint=0 if first is None else batch.records[first].sub_sequence_number,
+            checkpoint=None if first is None else first.sequence_number,
+            sub_checkpoint=0 if first is None else first.sub_sequence_number,
             kinesis_records=len(batch.outers),
             records=len(states),
             done=states.count(DONE),
@@ -128,5 +128,6 @@ class Progress:
     def _has_undone(states: bytes) -> bool:
         return any(state in states for state in _UNDONE)
 
-    def _position(self, index: int) -> tuple[int, int]:
-        return int(self.batch.sequence_number(index)), self.batch.records[index].sub_sequence_number
+
+def _position(record: Record) -> Position:
+    return record.position

@@ -70,13 +70,13 @@ class Group:
 def run_lane(run: Run, indexes: Iterable[int], *, ledger: TransactionalLedger) -> None:
     """Processes these records in order, as ``inline.run_lane`` does, each exactly once."""
     progress, watch = run.progress, run.watch
-    records, states, blocked = progress.batch.records, progress.states, progress.blocked
+    states, blocked = progress.states, progress.blocked
     group = Group(run, ledger)
     try:
-        for index in indexes:
+        for index, record in progress.batch.walk(indexes):
             if progress.stopped or run.out_of_time():
                 break
-            if states[index] or (blocked and records[index].outer_key in blocked):
+            if states[index] or (blocked and record.outer_key in blocked):
                 continue
             if watch.asks and not watch.admits(index):
                 continue

@@ -43,10 +43,11 @@ def batch_entries(head: Head, body: bytes, limits: Limits) -> list[Entry]:
                     raise _wrong(index, record)
             else:
                 key = f"{head.request_id}-{index}"
-            if "dataBase64" in record:
-                data = a2b_base64(record["dataBase64"], strict_mode=True)
-            else:
-                data = record["data"].encode()
+            data = (
+                a2b_base64(record["dataBase64"], strict_mode=True)
+                if "dataBase64" in record
+                else record["data"].encode()
+            )
         except (TypeError, KeyError, AttributeError, ValueError):
             raise _wrong(index, record) from None
         if len(record) != properties:

@@ -15,11 +15,19 @@ from kstream.ingest.http import Head
 _NOWHERE = "http://in-process.invalid"
 
 
-def direct_client(stream: str, *, endpoint_url: str | None, region: str | None, max_batch_records: int) -> IngestClient:
+def direct_client(
+    stream: str, *, endpoint_url: str | None, region: str | None, max_batch_records: int, max_in_flight: int
+) -> IngestClient:
     """An ``IngestClient`` that puts into Kinesis from this process. Raises ``ConfigurationError`` as ``client`` does."""
     kinesis = client("kinesis", endpoint_url=endpoint_url, region=region)
     transport = _GatewayTransport(Gateway([stream], StreamWriter(client=kinesis).put_records))
-    return IngestClient(_NOWHERE, stream=stream, transport=transport, max_batch_records=max_batch_records)
+    return IngestClient(
+        _NOWHERE,
+        stream=stream,
+        transport=transport,
+        max_batch_records=max_batch_records,
+        max_in_flight=max_in_flight,
+    )
 
 
 class _GatewayTransport(httpx.BaseTransport):

@@ -40,7 +40,7 @@ def _message_class() -> Any:
     ):
         message = file.message_type.add(name=name)
         for field, number, label, kind, type_name in fields:
-            message.field.add(name=field, number=number, label=label, type=kind, type_name=type_name)
+            message.field.add(name=field, number=number, label=label, type=kind, type_name=type_name or None)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("kstream_test.AggregatedRecord"))
@@ -65,7 +65,7 @@ def text(value: str | bytes) -> str:
 
 
 def verdict(message: bytes) -> str | list[tuple[Any, ...]]:
-    """"plain", "malformed", or key, explicit hash key, data and headers of each record, all by protobuf's parser."""
+    """ "plain", "malformed", or key, explicit hash key, data and headers of each record, all by protobuf's parser."""
     parsed = protobuf_reads(message) if message else None
     if parsed is None:
         return "plain"

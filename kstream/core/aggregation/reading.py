@@ -60,6 +60,10 @@ class Aggregate:
     def __len__(self) -> int:
         return len(self._payloads)
 
+    def record(self, outer: Record, index: int) -> SubRecord:
+        """The one with sub-sequence number ``index``."""
+        return SubRecord(self._tables, outer, self._keys[index], index, self._payloads[index])
+
     def records(self, outer: Record) -> list[SubRecord]:
         """Its records in order, as carried by ``outer``, of whatever kind that is."""
         return list(self.iterate(outer))

@@ -44,6 +44,13 @@ class SubRecord(Record):
     _outer: Record
     _tables: Tables
 
+    def __init__(self, tables: Tables, outer: Record, key: int, index: int, payload: bytes) -> None:
+        self._tables = tables
+        self._outer = outer
+        self._key = key
+        self._sub_sequence_number = index
+        self._data = payload
+
     @classmethod
     def iterate(
         cls, tables: Tables, outer: Record, keys: Sequence[int], payloads: Sequence[bytes]

@@ -26,7 +26,7 @@ class WireError(ValueError):
 
 
 def read_varint(buffer: bytes, at: int, end: int) -> tuple[int, int]:
-    """An unsigned varint of at most 64 bits in at most 10 bytes: its value, and where it ends."""
+    """An unsigned varint of at most 10 bytes: the lowest 64 bits of its value, and where it ends."""
     value = buffer[at]
     if value < 0x80 and at < end:
         return value, at + 1
@@ -35,9 +35,7 @@ def read_varint(buffer: bytes, at: int, end: int) -> tuple[int, int]:
         byte = buffer[place]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            if value >> 64:
-                break
-            return value, place + 1
+            return value & 0xFFFF_FFFF_FFFF_FFFF, place + 1
         shift += 7
     raise WireError("a varint is cut off or too long")
 

@@ -1,0 +1,146 @@
+"""The ingest API as it runs on one machine: client, server and Kinesis are all real."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kstream.aws.stream_writer import StreamWriter
+from kstream.core.errors import ConfigurationError
+from kstream.core.retry import Retry
+from kstream.ingest.client import IngestClient
+from kstream.ingest.errors import Unavailable
+from kstream.ingest.gateway import Gateway
+from kstream.ingest.server import GatewayServer
+from kstream.testing.clock import VirtualClock
+from tests.support.ingest import MemoryStreams
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+    from kstream.ingest.results import PutResult
+    from kstream.local.emulator import Emulator
+
+
+def in_stream(kinesis: KinesisClient, stream: str) -> list[tuple[bytes, str]]:
+    records = []
+    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
+        at = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
+            "ShardIterator"
+        ]
+        while batch := kinesis.get_records(ShardIterator=at):
+            records += [(record["Data"], record["PartitionKey"]) for record in batch["Records"]]
+            if not batch["Records"]:
+                break
+            at = batch["NextShardIterator"]
+    return records
+
+
+def test_records_put_through_the_api_are_in_kinesis_byte_for_byte(
+    emulator: Emulator, kinesis: KinesisClient, stream: str
+) -> None:
+    given = [(bytes([n % 256]) * (n % 400), f"key-{n % 7}-é") for n in range(2_000)]
+    writer = StreamWriter(endpoint_url=emulator.endpoint_url)
+    with (
+        GatewayServer(Gateway([stream], writer.put_records)) as server,
+        IngestClient(server.url, stream=stream, max_in_flight=3) as api,
+    ):
+        api.put_all(given[:1_500]).raise_for_failures()
+        api.put_many(given[1_500:1_990]).raise_for_failures()
+        for data, key in given[1_990:]:
+            assert api.put(data, partition_key=key).shard_id.startswith("shardId-")
+    assert sorted(in_stream(kinesis, stream)) == sorted(given)
+    # On the emulator, which throttles nothing and keeps a request's order, each key's order is whole.
+    for number in range(7):
+        key = f"key-{number}-é"
+        assert [data for data, k in in_stream(kinesis, stream) if k == key] == [data for data, k in given if k == key]
+
+
+def test_4_mib_requests_and_1_mib_records_arrive(emulator: Emulator, kinesis: KinesisClient, stream: str) -> None:
+    given = [(bytes([n]) * ((1 << 20) - 2), f"k{n}") for n in range(7)]
+    writer = StreamWriter(endpoint_url=emulator.endpoint_url)
+    with (
+        GatewayServer(Gateway([stream], writer.put_records)) as server,
+        IngestClient(server.url, stream=stream) as api,
+    ):
+        api.put_many(given).raise_for_failures()
+    assert sorted(in_stream(kinesis, stream)) == sorted(given)
+
+
+def test_a_stream_that_kinesis_does_not_have_is_told(emulator: Emulator, stream_name: str) -> None:
+    writer = StreamWriter(endpoint_url=emulator.endpoint_url)
+    with (
+        GatewayServer(Gateway([stream_name], writer.put_records)) as server,
+        IngestClient(server.url, stream=stream_name, retry=Retry(attempts=1)) as api,
+        pytest.raises(Unavailable, match="ResourceNotFoundException"),
+    ):
+        api.put("x")
+
+
+def test_a_port_in_use_is_named_with_the_remedy() -> None:
+    gateway = Gateway(["orders"], MemoryStreams())
+    with (
+        GatewayServer(gateway) as server,
+        pytest.raises(ConfigurationError, match=rf"port {server.port} .*in use; .*another port"),
+        GatewayServer(gateway, port=server.port),
+    ):
+        pass
+
+
+def test_leaving_frees_the_port_and_ends_the_threads() -> None:
+    before = set(threading.enumerate())
+    gateway = Gateway(["orders"], MemoryStreams())
+    with GatewayServer(gateway) as server, IngestClient(server.url, stream="orders") as api:
+        api.put("x")
+        port = server.port
+    assert set(threading.enumerate()) == before
+    with GatewayServer(gateway, port=port) as again:
+        assert again.port == port
+
+
+def test_leaving_waits_for_what_is_being_put() -> None:
+    entered, proceed = threading.Event(), threading.Event()
+    streams = MemoryStreams()
+
+    def slow(stream: str, entries: list) -> list:  # type: ignore[type-arg]
+        entered.set()
+        assert proceed.wait(30)
+        return streams(stream, entries)  # type: ignore[return-value]
+
+    outcome: list[PutResult] = []
+    with GatewayServer(Gateway(["orders"], slow)) as server:
+
+        def put() -> None:
+            with IngestClient(server.url, stream="orders") as api:
+                outcome.append(api.put("x"))
+
+        putting = threading.Thread(target=put)
+        putting.start()
+        assert entered.wait(30)
+        threading.Timer(0.05, proceed.set).start()
+    putting.join(30)
+    assert [result.sequence_number for result in outcome] == ["1"]
+    assert len(streams.taken()) == 1
+
+
+def test_a_gateway_that_comes_back_is_found_again() -> None:
+    """The client's pauses are virtual: the gateway starts again while the client believes to sleep."""
+    streams = MemoryStreams()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = GatewayServer(Gateway(["orders"], streams), port=port)
+
+    class Restarting(VirtualClock):
+        def sleep(self, seconds: float) -> None:
+            server.__enter__()
+
+    with IngestClient(f"http://127.0.0.1:{port}", stream="orders", clock=Restarting()) as api:
+        try:
+            assert api.put_many(["a", "b"]).put == 2
+        finally:
+            server.__exit__(None, None, None)
+    assert [entry.data for entry in streams.taken()] == [b"a", b"b"]

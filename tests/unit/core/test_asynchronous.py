@@ -1,0 +1,291 @@
+"""``async def process``: one event loop, kept between batches; keys side by side; cancellation, ours and others'."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kstream.clock import SystemClock
+from kstream.core.consumer import Consumer
+from kstream.core.handler import BatchHandler, Handler
+from kstream.core.record import Record
+from kstream.core.retry import Retry
+from kstream.testing.clock import VirtualClock
+from tests.support.processing import (
+    Letters,
+    NotedLedger,
+    Place,
+    Script,
+    Telling,
+    batch,
+    entry,
+    handler_for,
+    place_of,
+    processor_of,
+    run_script,
+)
+
+SOON = 0.3
+"""Seconds of real time: only the machine's clock can end the wait for a task."""
+
+
+@given(keys=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40), workers=st.integers(1, 6))
+def test_keys_run_side_by_side_each_in_order_and_never_more_than_the_workers(keys: list[str], workers: int) -> None:
+    running: list[str] = []
+    most = 0
+    seen: dict[str, list[int]] = {}
+
+    class Careful(Handler):
+        async def process(self, record: Record) -> None:
+            nonlocal most
+            assert record.partition_key not in running, "two records of one key at once"
+            running.append(record.partition_key)
+            most = max(most, len(running))
+            for _ in range(int(record.sequence_number) % 3):
+                await asyncio.sleep(0)
+            running.remove(record.partition_key)
+            seen.setdefault(record.partition_key, []).append(int(record.sequence_number))
+
+    processor = processor_of(
+        Consumer(Careful(), ordering="partition_key", max_workers=workers, retry=Retry(attempts=1))
+    )
+    outcome = processor.process(batch(*(entry(number, key=key) for number, key in enumerate(keys))))
+    processor.close()
+    assert outcome.complete
+    assert most <= workers
+    assert all(numbers == sorted(numbers) for numbers in seen.values())
+
+
+def test_keys_really_run_at_the_same_time() -> None:
+    meeting = asyncio.Barrier(3)
+
+    class Meets(Handler):
+        async def process(self, record: Record) -> None:
+            await meeting.wait()
+
+    processor = processor_of(Consumer(Meets(), ordering="partition_key", max_workers=3))
+    assert processor.process(batch(*(entry(number, key=key) for number, key in enumerate("abc")))).done == 3
+    processor.close()
+
+
+def test_one_event_loop_serves_all_batches() -> None:
+    loops: list[object] = []
+
+    class Notes(Handler):
+        async def process(self, record: Record) -> None:
+            loops.append(asyncio.get_running_loop())
+
+    processor = processor_of(Consumer(Notes()))
+    for number in range(3):
+        processor.process(batch(entry(number)))
+    processor.close()
+    assert len(loops) == 3
+    assert len(set(map(id, loops))) == 1
+
+
+def test_other_keys_go_on_while_one_waits_for_its_next_attempt() -> None:
+    order: list[Place] = []
+
+    class Fails(Handler):
+        async def process(self, record: Record) -> None:
+            order.append(place_of(record))
+            if place_of(record) == (1, 0) and order.count((1, 0)) == 1:
+                raise OSError
+
+    processor = processor_of(Consumer(Fails(), ordering="partition_key", max_workers=2))
+    outcome = processor.process(batch(entry(1, key="a"), entry(2, key="a"), entry(3, key="b"), entry(4, key="b")))
+    processor.close()
+    assert (outcome.done, outcome.retried) == (4, 1)
+    assert order.index((3, 0)) < order.index((2, 0))
+    assert [place for place in order if place[0] < 3] == [(1, 0), (1, 0), (2, 0)]
+
+
+# --- The deadline ------------------------------------------------------------------------------------------------------
+
+
+class Late(Handler):
+    """At record 1 it outlives the deadline, and does with the cancellation what ``then`` says."""
+
+    def __init__(self, then: str) -> None:
+        self.then = then
+        self.served: list[Place] = []
+        self.cancelled = 0
+
+    async def process(self, record: Record) -> None:
+        if place_of(record) != (1, 0):
+            self.served.append(place_of(record))
+            return
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            if self.then == "ends":
+                raise
+            if self.then == "raises":
+                raise OSError("an error of its own") from None
+            if self.then == "lingers":
+                await asyncio.sleep(SOON)
+
+
+@pytest.mark.parametrize("then", ["ends", "swallows", "raises", "lingers"])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("exhausted", ["fail", "dead_letter"])
+def test_what_still_runs_at_the_deadline_is_cancelled_and_not_done(then: str, workers: int, exhausted: Any) -> None:
+    """Nor failed, nor parked, whatever the handler makes of the cancellation; and the next batch still works."""
+    handler, clock, letters, told, ledger = Late(then), SystemClock(), Letters(), Telling(), NotedLedger()
+    consumer = Consumer(
+        handler,
+        ordering="partition_key",
+        max_workers=workers,
+        retry=Retry(attempts=1, exhausted=exhausted),
+        dead_letters=letters,
+        ledger=ledger,
+    )
+    processor = processor_of(consumer, clock=clock, telemetry=told)
+    given_batch = batch(entry(1, key="a"), entry(2, key="a"), entry(3, key="b"))
+    outcome = processor.process(given_batch, deadline=clock.monotonic() + SOON)
+    others = workers - 1  # record 3, where a second task took it
+    assert handler.cancelled == 1
+    assert outcome.checkpoint == "1"
+    assert (outcome.done, outcome.unfinished, outcome.failed, outcome.out_of_time) == (others, 3 - others, 0, True)
+    assert letters.stored == []
+    assert told.failed == []
+    assert ledger.places == ({(3, 0)} if others else set())
+
+    again = processor.process(batch(entry(7, key="c"), entry(8, key="d")))
+    processor.close()
+    assert (again.done, again.checkpoint) == (2, None)
+    assert (2, 0) not in handler.served
+
+
+class LateBatch(BatchHandler):
+    async def process(self, records: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise OSError("an error of its own") from None
+
+
+def test_a_batch_handler_at_the_deadline_is_not_done_either() -> None:
+    clock, letters = SystemClock(), Letters()
+    consumer = Consumer(LateBatch(), retry=Retry(attempts=1, exhausted="dead_letter"), dead_letters=letters)
+    processor = processor_of(consumer, clock=clock)
+    outcome = processor.process(batch(entry(1), entry(2)), deadline=clock.monotonic() + SOON)
+    processor.close()
+    assert (outcome.unfinished, outcome.out_of_time, letters.stored) == (2, True, [])
+
+
+def test_a_retry_at_the_deadline_is_cancelled_as_a_first_attempt_is() -> None:
+    clock, told = SystemClock(), Telling()
+
+    class LateTwice(Handler):
+        attempts = 0
+
+        async def process(self, record: Record) -> None:
+            self.attempts += 1
+            if self.attempts == 1:
+                raise OSError
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise OSError("an error of its own") from None
+
+    processor = processor_of(Consumer(LateTwice(), retry=Retry(attempts=2, base=0)), clock=clock, telemetry=told)
+    outcome = processor.process(batch(entry(1)), deadline=clock.monotonic() + SOON)
+    processor.close()
+    assert (outcome.unfinished, outcome.failed, told.failed) == (1, 0, [])
+
+
+def test_after_the_deadline_nothing_is_started() -> None:
+    script, clock = Script(), VirtualClock()
+    processor = processor_of(Consumer(handler_for("async", script)), clock=clock)
+    outcome = processor.process(batch(entry(1)), deadline=0)
+    processor.close()
+    assert (outcome.unfinished, outcome.out_of_time, script.started) == (1, True, [])
+
+
+# --- Cancellation that is not the deadline's ----------------------------------------------------------------------------
+
+
+class Foreign(Handler):
+    """Awaits a task that somebody else cancelled, for its first ``times`` attempts."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.attempts = 0
+
+    async def process(self, record: Record) -> None:
+        self.attempts += 1
+        if self.attempts <= self.times:
+            task = asyncio.ensure_future(asyncio.sleep(60))
+            task.cancel()
+            await task
+
+
+class ForeignBatch(BatchHandler):
+    async def process(self, records: Any) -> None:
+        await Foreign(1).process(records[0])
+
+
+@pytest.mark.parametrize(("times", "failed"), [(1, 0), (2, 1)])
+def test_a_foreign_cancellation_is_a_failure_of_its_record_and_is_retried(times: int, failed: int) -> None:
+    told = Telling()
+    processor = processor_of(Consumer(Foreign(times), retry=Retry(attempts=2)), telemetry=told)
+    outcome = processor.process(batch(entry(1)))
+    processor.close()
+    assert (outcome.failed, outcome.done, outcome.retried) == (failed, 1 - failed, 1)
+    assert [name for _, name, _, _ in told.failed] == ["RuntimeError"] * failed
+
+
+def test_a_foreign_cancellation_fails_a_batch_handler_s_batch() -> None:
+    processor = processor_of(Consumer(ForeignBatch(), retry=Retry(attempts=2)))
+    outcome = processor.process(batch(entry(1), entry(2)))
+    processor.close()
+    assert (outcome.failed, outcome.done) == (2, 0)
+
+
+def test_a_handler_s_own_timeout_is_an_ordinary_failure() -> None:
+    class TimesOut(Handler):
+        async def process(self, record: Record) -> None:
+            async with asyncio.timeout(0):
+                await asyncio.Event().wait()
+
+    told = Telling()
+    processor = processor_of(Consumer(TimesOut(), retry=Retry(attempts=1)), telemetry=told)
+    assert processor.process(batch(entry(1))).failed == 1
+    processor.close()
+    assert told.failed[0][1] == "TimeoutError"
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_an_awaitable_as_the_result_was_never_awaited_and_is_no_success(attempts: int) -> None:
+    class Forgets(Handler):
+        async def process(self, record: Record) -> Any:
+            return asyncio.sleep(0)  # the await is missing
+
+    told = Telling()
+    processor = processor_of(Consumer(Forgets(), retry=Retry(attempts=attempts)), telemetry=told)
+    outcome = processor.process(batch(entry(1)))
+    processor.close()
+    assert (outcome.done, outcome.failed) == (0, 1)
+    assert told.failed == [((1, 0), "TypeError", attempts, False)]
+
+
+def test_the_ledger_is_written_off_the_loop() -> None:
+    """A ledger is synchronous: written on the loop's thread it would hold up every other key."""
+    import threading
+
+    threads: set[object] = set()
+
+    class Ledger(NotedLedger):
+        def save(self, scope: Any, done: Any) -> None:
+            threads.add(threading.current_thread())
+            super().save(scope, done)
+
+    run_script("tasks", Script(), batch(entry(1)), ledger=Ledger(), mode="full")
+    assert threads
+    assert threading.current_thread() not in threads
