@@ -29,7 +29,8 @@ class ConsumerProcess:
     def __init__(self, where: Layout, *, stream: str, endpoint_url: str, batch_size: int) -> None:
         self._command = [
             sys.executable, "-m", "kstream.cli", "consume", str(_CONSUMER), "--stream", stream,
-            "--endpoint-url", endpoint_url, "--state-dir", str(where.state), "--batch-size", str(batch_size), "--end-with-parent",
+            "--endpoint-url", endpoint_url, "--state-dir", str(where.state), "--batch-size", str(batch_size),
+            "--end-with-parent",
         ]  # fmt: skip
         self._environment = os.environ | {DIRECTORY: str(where.path)}
         self._log = where.consumer_log

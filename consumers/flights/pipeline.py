@@ -89,7 +89,7 @@ class _Watching:
     def until_the_end(self) -> Ending:
         began = moved = time.monotonic()
         now = before = self._look()
-        while not (self._producing.done and now.processed >= self._total):
+        while not self._is_over(now):
             self._display.show(now)
             self._consumer.check()
             if self._accident_is_due(now):
@@ -130,6 +130,10 @@ class _Watching:
             restarts=self._restarts,
             iterator_age=self._reading.iterator_age,
         )
+
+    def _is_over(self, now: Snapshot) -> bool:
+        # Few records may all be processed between two looks; the accidents happen all the same.
+        return self._producing.done and now.processed >= self._total and self._restarts == len(ACCIDENTS_AT)
 
     def _accident_is_due(self, now: Snapshot) -> bool:
         due = sum(now.processed >= share * self._total for share in ACCIDENTS_AT)

@@ -82,8 +82,8 @@ class Producing:
 
 
 def keyed(flight: Flight) -> Put:
-    """The flight under its aircraft as the partition key: 4,043 keys, which spread well over the shards.
+    """The flight, with its aircraft as the partition key; one whose aircraft is not known goes by its number.
 
-    A flight whose aircraft is not known goes by its number.
+    That makes 4,917 keys, which spread well over the shards. The 16 carriers would not.
     """
     return flight, str(flight["tailnum"] or f"{flight['carrier']}-{flight['flight']}")

@@ -36,9 +36,17 @@ def build(*, terminal: bool = False) -> typer.Typer:
     return app
 
 
-def _front(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         from kstream import __version__
 
         typer.echo(f"kstream {__version__}")
         raise typer.Exit
+
+
+def _front(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass

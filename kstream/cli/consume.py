@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,6 +103,9 @@ def _run(
     from kstream.local.stop_signals import StopSignals
 
     runner, clock = consuming.runner, SystemClock()
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What the handler prints comes out as it is printed, in a pipe as well.
+        sys.stdout.reconfigure(line_buffering=True)
 
     def at_once() -> None:
         output.console.show_cursor()

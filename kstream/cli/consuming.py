@@ -14,6 +14,7 @@ from kstream.local.on_failure import OnFailureFile
 from kstream.runtimes.defaults import with_defaults
 from kstream.runtimes.local import LocalRunner
 from kstream.stores.checkpoints import SQLiteCheckpoints
+from kstream.stores.sqlite import SQLiteLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +83,9 @@ class Consuming:
         )
         with ExitStack() as stack:
             stack.enter_context(held(self._state_dir.consumer_lock(self.name), busy))
+            ledger = self._handler.consumer.ledger
+            if isinstance(ledger, SQLiteLedger):
+                stack.callback(ledger.close)  # so that its file is left in one piece
             stack.callback(self._handler.close)
             self.runner = LocalRunner(
                 self.tally.watched(self._handler),

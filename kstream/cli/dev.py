@@ -25,10 +25,11 @@ _PATIENCE_S = 65.0
 
 def dev(
     path: Annotated[
-        str | None, typer.Argument(metavar="[PATH[:NAME]]", help="The consumer; by default the only one in consumers/.")
+        str | None, typer.Argument(metavar="PATH[:NAME]", help="The consumer; by default the only one in consumers/.")
     ] = None,
     consume_options: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- OPTIONS OF CONSUME]", help="Such as -- --batch-size 10.")
+        list[str] | None,
+        typer.Argument(metavar="CONSUME_OPTIONS", help="For kstream consume, after --, such as -- --batch-size 10."),
     ] = None,
     stream: Annotated[
         list[str] | None,
@@ -58,7 +59,7 @@ def dev(
 
         log_to_stderr()
         if path is not None and path.startswith("-"):
-            path, consume_options = None, [path, *(consume_options or [])]
+            consume_options, path = [path, *(consume_options or [])], None
         named, target = existing_target(path)
         try:
             _dev(
@@ -118,8 +119,10 @@ def _dev(
         )
         _greet(output, pipeline, target, folder, state)
         process = ConsumerProcess(
-            ["consume", named, "--stream", pipeline.streams[0], "--endpoint-url", pipeline.endpoint_url]
-            + ["--state-dir", str(state.path), *consume_options]
+            [
+                *("consume", named, "--stream", pipeline.streams[0], "--endpoint-url", pipeline.endpoint_url),
+                *("--state-dir", str(state.path), *consume_options),
+            ]
         )
         files = changes(folder, recursive=recursive, signals=signals)
         supervise(process, files, pipeline, output, signals, patience=_PATIENCE_S)

@@ -49,7 +49,7 @@ class Output:
 
     def emit(self, value: Mapping[str, Any]) -> None:
         """An object for a script: a line of standard output."""
-        sys.stdout.write(json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
         sys.stdout.flush()
 
 
@@ -64,18 +64,6 @@ def log_to_stderr() -> None:
 
 class _CurrentStderr(logging.Handler):
     """To what ``sys.stderr`` is at the time: a live view puts itself in between, so that lines appear above it."""
-
-    def pair(self, label: str, text: str) -> None:
-        """A label and what it stands for, under each other when several follow."""
-        self.line(Text.assemble((f"{label:<14}", "bold cyan"), text))
-
-    def line(self, text: Text) -> None:
-        """A line of data, never wrapped: as it is in a pipe, with its styles on a terminal."""
-        if self.terminal:
-            self.console.print(text)
-        else:
-            self.console.file.write(text.plain + "\n")
-        self.console.file.flush()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

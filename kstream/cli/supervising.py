@@ -62,16 +62,20 @@ def supervise(
                 output.say(f"The consumer ended {reason}. All else keeps running; save its file to start it again.")
             if changed:
                 names = ", ".join(os.path.relpath(path) for path in changed[:3])
-                output.say(f"Changed: {names}{', ...' if len(changed) > 3 else ''}; starting the consumer anew")
                 _stop(process, output, signals, patience)
                 if not signals.stopping.is_set():
+                    # Said only now: the consumer may have a live view on the terminal while it runs.
+                    output.say(f"Changed: {names}{', ...' if len(changed) > 3 else ''}; the consumer starts anew")
                     process.start()
     finally:
-        if process.alive:
-            output.say("Stopping once the batch in hand is done; Ctrl-C again stops at once")
         _stop(process, output, signals, patience)
 
 
 def _stop(process: ConsumerProcess, output: Output, signals: StopSignals, patience: float) -> None:
-    if not process.stop(patience=patience, hurry=signals.hurrying.is_set):
+    ended = process.stop(
+        patience=patience,
+        hurry=signals.hurrying.is_set,
+        slow=lambda: output.say("Waiting for the consumer to finish the batch in hand (Ctrl-C twice ends it at once)"),
+    )
+    if not ended:
         output.say("The consumer did not end in time and was killed: its batch will be delivered again")

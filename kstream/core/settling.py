@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kstream.core.dead_letter import DeadLetter
 from kstream.core.errors import LedgerError, Reject, UndecodableRecord
 from kstream.core.idempotency import KeyFailed
 from kstream.core.progress import DONE, PARKED
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from kstream.core.consumer import Consumer
+    from kstream.core.dead_letter import DeadLetter
     from kstream.core.errors import DeadLetterError
     from kstream.core.ports import Clock, Telemetry
     from kstream.core.progress import Progress
@@ -133,6 +133,8 @@ class Settling:
         self._telemetry.record_failed(record, error, attempt=attempt, parked=parked)
 
     def _letter(self, index: int, error: Exception, attempt: int, first_at: float) -> DeadLetter:
+        from kstream.core.dead_letter import DeadLetter  # costs more to import than most consumers will ever need
+
         record = self._progress.batch.records[index]
         try:
             record.data  # noqa: B018 - asks whether the delivery can be decoded at all

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _LOOK_EVERY_S = 0.05
+_SLOW_S = 1.0
 
 
 class ConsumerProcess:
@@ -45,17 +46,23 @@ class ConsumerProcess:
             return None
         return self._forget()
 
-    def stop(self, *, patience: float, hurry: Callable[[], bool]) -> bool:
+    def stop(self, *, patience: float, hurry: Callable[[], bool], slow: Callable[[], None] = lambda: None) -> bool:
         """Asks it to finish its batch and end, and waits. Says whether it did so.
 
         After ``patience`` seconds, or once ``hurry()`` is true, it is killed: its batch will be delivered again.
+        ``slow`` is called once if it has not ended within a second.
         """
         if self._process is None:
             return True
         self._process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
+        told = False
         while self._process.poll() is None:
-            if hurry() or time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > _SLOW_S and not told:
+                told = True
+                slow()
+            if hurry() or waited > patience:
                 self._process.kill()
                 self._process.wait()
                 self._forget()

@@ -1,8 +1,7 @@
 """The embedded Kinesis: MiniStack, a process of ours on 127.0.0.1 that speaks Kinesis, DynamoDB, SQS, SNS and S3.
 
 Why this emulator, and what it cannot do: docs/decisions/0001-embedded-kinesis.md. Two things to know when using it:
-it looks through a stream's records for expired ones on every request, and it loses the parent shard when a stream is
-resharded.
+records never expire, and it loses the parent shard when a stream is resharded.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A consumer from the module that its author wrote.
 
 What goes on ``sys.path``, in front: the directory above the outermost package of a file, so that it imports what its
-package can import; for a file outside any package its own directory, as when Python runs it; and the project's
-directory, so that the project's other modules are found.
+package can import; for a file outside any package its own directory, as when Python runs it; then the project's
+directory, and the current one if the file lies in it, so that the project's other modules are found.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kstream.core.consumer import Consumer
@@ -18,7 +19,6 @@ from kstream.local.import_errors import import_error
 from kstream.runtimes.aws_lambda import LambdaHandler, on_lambda
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import ModuleType
 
     from kstream.local.target import Target
@@ -63,10 +63,11 @@ def _as_handler(target: Target, name: str, value: object) -> LambdaHandler:
 def _import(target: Target) -> ModuleType:
     try:
         if target.file is None:
-            _put_on_path(target.project)
+            _put_on_path(target.project, Path.cwd())
             return importlib.import_module(target.module)
         root, name = target.package
-        _put_on_path(target.project, root)
+        current = Path.cwd()
+        _put_on_path(*([current] if root.is_relative_to(current) else []), target.project, root)
         return _import_file(target.file, name)
     except (Exception, SystemExit) as error:
         # The module's own code may raise anything.

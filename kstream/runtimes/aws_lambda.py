@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any, Literal
 
 from kstream.clock import SystemClock
@@ -60,7 +59,9 @@ class LambdaHandler:
             self._processor = None
 
     def _build(self) -> Processor:
-        return Processor(self.consumer, clock=self._clock, uniform=random.uniform, telemetry=LogTelemetry())
+        from random import uniform
+
+        return Processor(self.consumer, clock=self._clock, uniform=uniform, telemetry=LogTelemetry())
 
     def _deadline(self, context: Any) -> float:
         """When to stop, early enough to answer before Lambda ends the process."""

@@ -23,10 +23,9 @@ def batch_of(event: object) -> Batch:
     # One mapping made them all alike, so the first and the last stand for the rest; the payloads are all looked at below.
     for index in (0, len(entries) - 1):
         _check(entries[index], index)
-    if _shard(entries[0]) != _shard(entries[-1]):
-        raise EventError(
-            f"the event mixes records of {_shard(entries[0])} and {_shard(entries[-1])}; a delivery holds one shard"
-        )
+    first, last = _shard(entries[0]), _shard(entries[-1])
+    if first != last:
+        raise EventError(f"the event mixes records of {first} and {last}; a delivery holds one shard of one stream")
     try:
         return Batch.from_entries(entries)
     except (KeyError, TypeError, AttributeError):
@@ -55,7 +54,8 @@ def _check(entry: Any, index: int) -> None:
 
 
 def _shard(entry: dict[str, Any]) -> str:
-    return str(entry["eventID"]).partition(":")[0]
+    shard: str = entry["eventID"].partition(":")[0]
+    return f"{shard} of {entry['eventSourceARN']}"
 
 
 def _keys(mapping: dict[str, Any]) -> str:

@@ -75,6 +75,21 @@ def test_scopes_are_apart(ledger: Ledger, scope: Scope, other: str) -> None:
     assert dict(ledger.load(elsewhere, 0, 10)) == {5: 0b10}
 
 
+def test_names_that_look_alike_when_joined_are_apart(ledger: Ledger, scope: Scope) -> None:
+    """A consumer may be called anything, so the sign that joins the names may be in one."""
+    stream = scope.stream_arn
+    alike = [Scope("a#b", stream, "d"), Scope("a", f"b#{stream}", "d"), Scope("a%23b", stream, "d")]
+    for bit, one in enumerate(alike):
+        ledger.save(one, {5: 1 << bit})
+        ledger.save_keys(one, [f"key-{bit}"])
+    assert [dict(ledger.load(one, 0, 9)) for one in alike] == [{5: 1}, {5: 2}, {5: 4}]
+    assert [set(ledger.load_keys(one, ["key-0", "key-1", "key-2"])) for one in alike] == [
+        {"key-0"},
+        {"key-1"},
+        {"key-2"},
+    ]
+
+
 def test_a_range_holds_both_its_ends_and_nothing_outside(ledger: Ledger, scope: Scope) -> None:
     ledger.save(scope, dict.fromkeys(range(1, 10), 1))
     assert dict(ledger.load(scope, 3, 6)) == dict.fromkeys(range(3, 7), 1)

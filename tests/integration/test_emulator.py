@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -44,6 +45,20 @@ def test_records_put_into_it_are_read_from_it(emulator: Emulator, stream: str) -
     put = kinesis.put_record(StreamName=stream, Data=b"\x00\xff", PartitionKey="\N{SNOWMAN}")
 
     assert records_of(kinesis, stream) == [(put["SequenceNumber"], b"\x00\xff", "\N{SNOWMAN}")]
+
+
+def test_a_record_never_expires(tmp_path: Path) -> None:
+    """Its iterators count from a shard's first record, so a reader would skip one for each that expires."""
+    with Emulator(state_dir=tmp_path) as emulator:
+        kinesis = client(emulator)
+        kinesis.create_stream(StreamName="orders", ShardCount=1)
+        put = kinesis.put_record(StreamName="orders", Data=b"old", PartitionKey="a")["SequenceNumber"]
+    state = tmp_path / "kinesis.json"
+    document = re.sub(r'("ApproximateArrivalTimestamp": )[0-9.]+', r"\g<1>1000000000.0", state.read_text())
+    state.write_text(document)
+
+    with Emulator(state_dir=tmp_path) as emulator:
+        assert records_of(client(emulator), "orders") == [(put, b"old", "a")]
 
 
 def test_it_listens_on_loopback_and_on_one_port_only(emulator: Emulator) -> None:

@@ -19,8 +19,11 @@ from kstream.testing.clock import VirtualClock
 from tests.support.ingest import MemoryStreams
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_kinesis import KinesisClient
 
+    from kstream.aws.stream_writer import Entry, EntryResult
     from kstream.ingest.results import PutResult
     from kstream.local.emulator import Emulator
 
@@ -105,10 +108,10 @@ def test_leaving_waits_for_what_is_being_put() -> None:
     entered, proceed = threading.Event(), threading.Event()
     streams = MemoryStreams()
 
-    def slow(stream: str, entries: list) -> list:  # type: ignore[type-arg]
+    def slow(stream: str, entries: Sequence[Entry]) -> list[EntryResult]:
         entered.set()
         assert proceed.wait(30)
-        return streams(stream, entries)  # type: ignore[return-value]
+        return streams(stream, entries)
 
     outcome: list[PutResult] = []
     with GatewayServer(Gateway(["orders"], slow)) as server:

@@ -8,7 +8,7 @@ from kstream.core.aggregation import wire
 from kstream.core.aggregation.wire import WireError, read_size, read_tag, read_varint, skip
 
 if TYPE_CHECKING:
-    from kstream.core.aggregation.sub_record import Tables
+    from kstream.core.aggregation.table import Tables
 
 # AggregatedRecord
 KEY_TABLE = 1 << 3 | wire.LENGTH_DELIMITED
@@ -24,9 +24,9 @@ TAG_KEY = 1 << 3 | wire.LENGTH_DELIMITED
 TAG_VALUE = 2 << 3 | wire.LENGTH_DELIMITED
 
 
-# A Record message: the indexes of its partition key and explicit hash key, not yet checked; its data; its tags.
-# A plain tuple because it lives for a moment only, and may do so ten thousand times a batch.
-Entry: TypeAlias = "tuple[int, int | None, bytes, list[tuple[bytes, bytes]] | None]"
+# A Record message: the indexes of its partition key and explicit hash key, not yet checked; where its data start and
+# stop; its tags. A plain tuple because it lives for a moment only, and may do so ten thousand times a batch.
+Entry: TypeAlias = "tuple[int, int | None, int, int, list[tuple[bytes, bytes]] | None]"
 
 
 def contradiction(key: int, hash_key: int | None, tables: Tables) -> str | None:
@@ -38,23 +38,6 @@ def contradiction(key: int, hash_key: int | None, tables: Tables) -> str | None:
     return None
 
 
-def read_table(raw: bytes, at: int, end: int, tag: int, table: list[bytes | str]) -> int:
-    """Reads the run of table entries at ``at``, up to the first of another tag or with a size above one byte.
-
-    Returns where that is. ``raw`` goes on for two bytes beyond ``end``, as it does with a digest behind.
-    """
-    add = table.append
-    while raw[at] == tag:
-        start = at + 2
-        size = raw[at + 1]
-        stop = start + size
-        if size >= 0x80 or stop > end:
-            break
-        add(raw[start:stop])
-        at = stop
-    return at
-
-
 def read_field(raw: bytes, at: int, end: int, tables: Tables) -> tuple[int, Entry | None]:
     """Reads the field at ``at``: where it ends, and the entry if it is one. ``tables`` grow."""
     tag, at = read_tag(raw, at, end)
@@ -63,22 +46,23 @@ def read_field(raw: bytes, at: int, end: int, tables: Tables) -> tuple[int, Entr
         return stop, _read_entry(raw, start, stop)
     if tag == KEY_TABLE:
         start, stop = read_size(raw, at, end)
-        tables.keys.append(raw[start:stop])
+        tables.keys.add(start, stop)
     elif tag == HASH_KEY_TABLE:
         start, stop = read_size(raw, at, end)
-        tables.hash_keys.append(raw[start:stop])
+        tables.hash_keys.add(start, stop)
     else:
         stop = skip(raw, at, end, tag, wire.MAX_DEPTH)
     return stop, None
 
 
 def _read_entry(raw: bytes, at: int, end: int) -> Entry:
-    key = hash_key = data = tags = None
+    key = hash_key = tags = None
+    data_start = data_stop = -1
     while at < end:
         tag, at = read_tag(raw, at, end)
         if tag == DATA:
-            start, at = read_size(raw, at, end)
-            data = raw[start:at]
+            data_start, at = read_size(raw, at, end)
+            data_stop = at
         elif tag == KEY_INDEX:
             key, at = read_varint(raw, at, end)
         elif tag == HASH_KEY_INDEX:
@@ -90,9 +74,9 @@ def _read_entry(raw: bytes, at: int, end: int) -> Entry:
             tags.append(_read_tag_message(raw, start, at))
         else:
             at = skip(raw, at, end, tag, wire.MAX_DEPTH - 1)
-    if key is None or data is None:
+    if key is None or data_start < 0:
         raise WireError("a record lacks its partition key index or its data")
-    return key, hash_key, data, tags
+    return key, hash_key, data_start, data_stop, tags
 
 
 def _read_tag_message(raw: bytes, at: int, end: int) -> tuple[bytes, bytes]:

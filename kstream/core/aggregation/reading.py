@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from array import array
 from hashlib import md5
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kstream.core.aggregation.entry import (
     DATA,
@@ -16,9 +16,9 @@ from kstream.core.aggregation.entry import (
     RECORDS,
     contradiction,
     read_field,
-    read_table,
 )
-from kstream.core.aggregation.sub_record import SubRecord, Tables
+from kstream.core.aggregation.sub_record import SubRecord
+from kstream.core.aggregation.table import Tables
 from kstream.core.aggregation.wire import WireError, read_size
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ DIGEST_SIZE = 16
 AGGREGATE_PREFIX = "84maw"
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(NamedTuple):
     """An aggregate by its digest that contradicts itself; ``reason`` names the entry and what is wrong with it.
 
     It is never read in part: which of its records were meant cannot be known.
@@ -47,22 +46,21 @@ class Malformed:
 class Aggregate:
     """The user records of one aggregate; possibly none. ``len()`` tells how many.
 
-    It holds payloads and tables. The records are made when asked for, so that thousands need not exist at once.
+    It holds the bytes, the tables, and where the payloads lie: twelve bytes a record above the bytes themselves. The
+    records are made when asked for, so that thousands need not exist at once.
     """
 
-    __slots__ = ("_keys", "_payloads", "_tables")
+    __slots__ = ("_keys", "_raw", "_starts", "_stops", "_tables")
 
-    def __init__(self, tables: Tables, keys: list[int], payloads: list[bytes]) -> None:
+    def __init__(self, raw: bytes, tables: Tables, keys: array[int], starts: array[int], stops: array[int]) -> None:
+        self._raw = raw
         self._tables = tables
         self._keys = keys
-        self._payloads = payloads
+        self._starts = starts
+        self._stops = stops
 
     def __len__(self) -> int:
-        return len(self._payloads)
-
-    def record(self, outer: Record, index: int) -> SubRecord:
-        """The one with sub-sequence number ``index``."""
-        return SubRecord(self._tables, outer, self._keys[index], index, self._payloads[index])
+        return len(self._keys)
 
     def records(self, outer: Record) -> list[SubRecord]:
         """Its records in order, as carried by ``outer``, of whatever kind that is."""
@@ -70,7 +68,7 @@ class Aggregate:
 
     def iterate(self, outer: Record) -> Iterator[SubRecord]:
         """The same, one at a time, so that each can be freed when it is done with; a list of all costs a tenth more."""
-        return SubRecord.iterate(self._tables, outer, self._keys, self._payloads)
+        return SubRecord.iterate(self._tables, outer, self._raw, self._keys, self._starts, self._stops)
 
 
 def parse(raw: bytes) -> Aggregate | Malformed | None:
@@ -87,7 +85,7 @@ def parse(raw: bytes) -> Aggregate | Malformed | None:
     if md5(memoryview(raw)[len(MAGIC) : end], usedforsecurity=False).digest() != raw[end:]:
         return None
     try:
-        return _Message().read(raw, end)
+        return _Message(raw).read(end)
     except WireError:
         return None
 
@@ -123,20 +121,24 @@ def _learn(head: int) -> None:
 class _Message:
     """An AggregatedRecord while it is read."""
 
-    __slots__ = ("keys", "known_hash_keys", "known_keys", "payloads", "suspects", "tables")
+    __slots__ = ("keys", "known_hash_keys", "known_keys", "raw", "starts", "stops", "suspects", "tables")
 
-    def __init__(self) -> None:
-        self.tables = Tables()
-        self.keys: list[int] = []
-        self.payloads: list[bytes] = []
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.tables = Tables(raw)
+        # Of each entry the index of its key, and where its payload lies. Arrays, for their four bytes a number.
+        self.keys = array("I")
+        self.starts = array("I")
+        self.stops = array("I")
         # Entries whose indexes the tables do not hold: to be judged at the end, because the tables may still grow.
         self.suspects: list[tuple[int, int, int | None]] = []
         # How many indexes of one byte are good.
         self.known_keys = self.known_hash_keys = 0
 
-    def read(self, raw: bytes, end: int) -> Aggregate | Malformed:
-        at = self._read_tables(raw, end)
-        add_key, add_payload = self.keys.append, self.payloads.append
+    def read(self, end: int) -> Aggregate | Malformed:
+        raw = self.raw
+        at = self._read_tables(end)
+        add_key, add_start, add_stop = self.keys.append, self.starts.append, self.stops.append
         layout_of = _layouts.get
         known_keys = self.known_keys
         while at < end:
@@ -156,14 +158,15 @@ class _Message:
                 key = -1
             if 0 <= key < known_keys:
                 add_key(key)
-                add_payload(raw[start:stop])
+                add_start(start)
+                add_stop(stop)
                 at = stop
             elif layout is not None and tail & 0xFF00FF00 == DATA << 24 | HASH_KEY_INDEX << 8:
-                at = self._read_hash_keyed(raw, at, end, tail, layout[1])
+                at = self._read_hash_keyed(at, end, tail, layout[1])
             else:
                 if layout is None:
                     _learn(head)
-                at = self._read_field(raw, at, end)
+                at = self._read_field(at, end)
                 known_keys = self.known_keys
         if at != end:
             raise WireError("the last entry reaches beyond the message")
@@ -171,11 +174,12 @@ class _Message:
             reason = contradiction(key, hash_key, self.tables)
             if reason:
                 return Malformed(f"entry {index} of the aggregate {reason}")
-        return Aggregate(self.tables, self.keys, self.payloads)
+            self.keys[index] = key
+        return Aggregate(raw, self.tables, self.keys, self.starts, self.stops)
 
-    def _read_tables(self, raw: bytes, end: int) -> int:
-        at = read_table(raw, len(MAGIC), end, KEY_TABLE, self.tables.keys)
-        at = read_table(raw, at, end, HASH_KEY_TABLE, self.tables.hash_keys)
+    def _read_tables(self, end: int) -> int:
+        at = self.tables.keys.read_run(len(MAGIC), end, KEY_TABLE)
+        at = self.tables.hash_keys.read_run(at, end, HASH_KEY_TABLE)
         self._count_known()
         return at
 
@@ -183,30 +187,35 @@ class _Message:
         self.known_keys = min(len(self.tables.keys), 0x80)
         self.known_hash_keys = min(len(self.tables.hash_keys), 0x80)
 
-    def _read_hash_keyed(self, raw: bytes, at: int, end: int, tail: int, size: int) -> int:
+    def _read_hash_keyed(self, at: int, end: int, tail: int, size: int) -> int:
         """As above with an explicit hash key between: ``1A s1 s2 08 | key 10 hash-key 1A | d1 d2``, s = d + 7."""
         key, hash_key = tail & 0xFF, tail >> 16 & 0xFF
-        start, stop = read_size(raw, at + 8, end)
-        if key >= self.known_keys or hash_key >= self.known_hash_keys or stop != at + 8 + size:
-            return self._read_field(raw, at, end)
-        self.tables.hash_key_of[len(self.payloads)] = hash_key
+        if key >= self.known_keys or hash_key >= self.known_hash_keys:
+            return self._read_field(at, end)
+        start, stop = read_size(self.raw, at + 8, end)
+        if stop != at + 8 + size:
+            return self._read_field(at, end)
+        self.tables.hash_key_of[len(self.keys)] = hash_key
         self.keys.append(key)
-        self.payloads.append(raw[start:stop])
+        self.starts.append(start)
+        self.stops.append(stop)
         return stop
 
-    def _read_field(self, raw: bytes, at: int, end: int) -> int:
-        at, entry = read_field(raw, at, end, self.tables)
+    def _read_field(self, at: int, end: int) -> int:
+        at, entry = read_field(self.raw, at, end, self.tables)
         if entry is None:
             self._count_known()
             return at
-        key, hash_key, payload, tags = entry
-        index = len(self.payloads)
+        key, hash_key, start, stop, tags = entry
+        index = len(self.keys)
         if hash_key is not None:
             self.tables.hash_key_of[index] = hash_key
         if tags is not None:
             self.tables.tags_of[index] = tags
         if contradiction(key, hash_key, self.tables):
             self.suspects.append((index, key, hash_key))
+            key = 0  # until it is judged: as it stands it need not even fit
         self.keys.append(key)
-        self.payloads.append(payload)
+        self.starts.append(start)
+        self.stops.append(stop)
         return at

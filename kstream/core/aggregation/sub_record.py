@@ -6,27 +6,14 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from kstream.core.aggregation.table import text
 from kstream.core.record import NO_HEADERS, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-
-class Tables:
-    """What the records of one aggregate are looked up in.
-
-    ``keys`` and ``hash_keys`` are the aggregate's own tables: bytes, replaced by text when first asked for.
-    ``hash_key_of`` and ``tags_of`` go by the index of the record, for those few that have any.
-    """
-
-    __slots__ = ("hash_key_of", "hash_keys", "keys", "tags_of")
-
-    def __init__(self) -> None:
-        self.keys: list[bytes | str] = []
-        self.hash_keys: list[bytes | str] = []
-        self.hash_key_of: dict[int, int] = {}
-        self.tags_of: dict[int, list[tuple[bytes, bytes]] | Mapping[str, str]] = {}
+    from kstream.core.aggregation.table import Tables
 
 
 class SubRecord(Record):
@@ -53,26 +40,28 @@ class SubRecord(Record):
 
     @classmethod
     def iterate(
-        cls, tables: Tables, outer: Record, keys: Sequence[int], payloads: Sequence[bytes]
+        cls, tables: Tables, outer: Record, raw: bytes, keys: Iterable[int], starts: Iterable[int], stops: Iterable[int]
     ) -> Iterator[SubRecord]:
-        """The records with these payloads, each with the index of its partition key."""
+        """The records whose payloads start and stop there in ``raw``, each with the index of its partition key."""
         new = object.__new__
-        for index, payload in enumerate(payloads):
+        index = 0
+        for key, start, stop in zip(keys, starts, stops, strict=True):
             # Without __init__, which would double the cost.
             record = new(cls)
             record._tables = tables  # noqa: SLF001
             record._outer = outer  # noqa: SLF001
-            record._key = keys[index]  # noqa: SLF001
+            record._key = key  # noqa: SLF001
             record._sub_sequence_number = index  # noqa: SLF001
-            record._data = payload  # noqa: SLF001
+            record._data = raw[start:stop]  # noqa: SLF001
             yield record
+            index += 1  # noqa: SIM113 - enumerate costs a tuple more
 
     # Not a Python function: reading it costs a third.
     data = property(attrgetter("_data"))
 
     @property
     def partition_key(self) -> str:
-        return _text(self._tables.keys, self._key)
+        return self._tables.keys[self._key]
 
     @property
     def outer_key(self) -> str:
@@ -82,7 +71,7 @@ class SubRecord(Record):
     def explicit_hash_key(self) -> str | None:
         tables = self._tables
         index = tables.hash_key_of.get(self._sub_sequence_number)
-        return None if index is None else _text(tables.hash_keys, index)
+        return None if index is None else tables.hash_keys[index]
 
     @property
     def sequence_number(self) -> str:
@@ -108,17 +97,6 @@ class SubRecord(Record):
         if tags is None:
             return NO_HEADERS
         if isinstance(tags, list):
-            tags = MappingProxyType({_decode(name): _decode(value) for name, value in tags})
+            tags = MappingProxyType({text(name): text(value) for name, value in tags})
             tags_of[self._sub_sequence_number] = tags
         return tags
-
-
-def _text(table: list[bytes | str], index: int) -> str:
-    entry = table[index]
-    if isinstance(entry, bytes):
-        entry = table[index] = _decode(entry)  # two threads would store the same text
-    return entry
-
-
-def _decode(raw: bytes) -> str:
-    return raw.decode(errors="backslashreplace")

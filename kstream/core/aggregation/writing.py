@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import md5
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from kstream.core.aggregation.entry import (
     DATA,
@@ -140,7 +140,13 @@ class Aggregator:
         return outer
 
 
-def aggregate(records: Iterable[Record | tuple[bytes, str] | tuple[bytes, str, str | None] | UserRecord]) -> bytes:
+# A ``UserRecord`` or a plain tuple that begins like one.
+_Writable: TypeAlias = (
+    "Record | tuple[bytes, str] | tuple[bytes, str, str | None] | tuple[bytes, str, str | None, Mapping[str, str]]"
+)
+
+
+def aggregate(records: Iterable[_Writable]) -> bytes:
     """The data of one Kinesis record that holds these user records, in order; also of a single one.
 
     Takes ``Record``, ``UserRecord`` or tuples like it. Sets no limit of size: ``Aggregator`` does. Put it under any

@@ -245,6 +245,13 @@ def test_keys_by_the_thousand(keys: int) -> None:
     assert [record.data for record in records] == [b"%d" % i for i in range(keys)]
 
 
+@pytest.mark.parametrize("size", [10, 150, 300])
+def test_keys_and_hash_keys_by_the_thousand(size: int) -> None:
+    users = [(b"x" * size, f"key-{i}", None if i % 3 else str(i)) for i in range(4_000)]
+    records = read(aggregate(users))
+    assert [(r.data, r.partition_key, r.explicit_hash_key) for r in records] == users
+
+
 def test_payloads_of_every_size() -> None:
     """Every size at which a length changes its number of bytes, and all between the usual ones; twice, to use what was
     learned."""

@@ -42,8 +42,8 @@ class Bench:
         self.streams = MemoryStreams(fault)
         self.transport = InProcess(Gateway(["orders"], self.streams), before, after)
         self.clock = VirtualClock()
-        options = {"stream": "orders", "retry": Retry(attempts=5, base=0.1, cap=5.0)} | options
-        self.client = IngestClient("http://api.test/", transport=self.transport, clock=self.clock, **options)
+        merged: dict[str, Any] = {"stream": "orders", "retry": Retry(attempts=5, base=0.1, cap=5.0)} | options
+        self.client = IngestClient("http://api.test/", transport=self.transport, clock=self.clock, **merged)
 
     def __enter__(self) -> Self:
         return self

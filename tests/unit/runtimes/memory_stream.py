@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kstream.core.delivery import StreamRecord
 from kstream.core.errors import ReadError
-from kstream.core.ports import Clock
-from kstream.core.shards import After, AtTimestamp, Latest, Page, Shard, Start, StreamDescription
+from kstream.core.shards import After, AtTimestamp, Latest, Page, Shard, StreamDescription
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kstream.core.ports import Clock
+    from kstream.core.shards import Start
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
 

@@ -6,9 +6,8 @@ import json
 import logging
 import threading
 from base64 import b64decode
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +20,6 @@ from kstream.runtimes.runner_events import (
     Discarded,
     DiscardRefused,
     ReadFailed,
-    RunnerEvent,
     ShardEnded,
     ShardRead,
     ShardStarted,
@@ -29,6 +27,13 @@ from kstream.runtimes.runner_events import (
 from kstream.stores.checkpoints import MemoryCheckpoints, ShardCheckpoint, StreamKey
 from kstream.testing.clock import VirtualClock
 from tests.unit.runtimes.memory_stream import ARN, UNREACHABLE, MemoryStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kstream.runtimes.runner_events import (
+        RunnerEvent,
+    )
 
 KEY = StreamKey("totals", ARN, 1_600_000_000.0)
 
@@ -357,7 +362,10 @@ def test_lanes_run_side_by_side_and_stop_waits_for_all(world: World) -> None:
     world.answer = answer
     runner.run()
     assert sorted(text for batch in world.batches for text in batch) == [str(key) for key in range(8)]
-    assert world.checkpoints.load(KEY)["s-0"].sequence_number == world.stream.shards_by_id["s-0"].records[-1].sequence_number
+    assert (
+        world.checkpoints.load(KEY)["s-0"].sequence_number
+        == world.stream.shards_by_id["s-0"].records[-1].sequence_number
+    )
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])
@@ -398,7 +406,7 @@ def test_an_observer_that_fails_stops_nothing(world: World) -> None:
         checkpoints=world.checkpoints,
         consumer_name="totals",
         clock=world.clock,
-        observer=lambda _: 1 / 0,  # type: ignore[arg-type, return-value]
+        observer=lambda _: 1 / 0,  # type: ignore[arg-type]
     )
     runner.run(until=lambda: runner.caught_up)
     assert world.batches == [["a"]]

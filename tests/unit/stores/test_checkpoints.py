@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kstream.core.errors import CheckpointError, ConfigurationError
-from kstream.stores.checkpoints import Checkpoints, MemoryCheckpoints, ShardCheckpoint, SQLiteCheckpoints, StreamKey
+from kstream.stores.checkpoints import MemoryCheckpoints, ShardCheckpoint, SQLiteCheckpoints, StreamKey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kstream.stores.checkpoints import Checkpoints
 
 KEY = StreamKey("totals", "arn:aws:kinesis:us-east-1:1:stream/s", 1_700_000_000.123)
 

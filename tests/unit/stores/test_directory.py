@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import resource
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -49,6 +50,21 @@ def test_a_disk_that_is_full_leaves_the_former_copy_and_nothing_half_written(tmp
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(list(tmp_path.iterdir())) == 1
     assert [stored.letter().record.data for stored in letters.letters()] == [b"{}"]
+
+
+def test_a_letter_is_synced_before_it_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then its name is synced: two syncs, and nothing to list at the first."""
+    letters = DirectoryDeadLetters(tmp_path)
+    seen: list[int] = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        seen.append(len(list(letters.letters())))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    letters.put(letter())
+    assert seen == [0, 1]
 
 
 def test_what_a_crash_left_half_written_is_no_letter(tmp_path: Path) -> None:

@@ -16,12 +16,21 @@ def test_simple_inputs() -> None:
     record = Record(b"r", partition_key="rk", sequence_number="7")
     event = kinesis_event([b"one", ("two", "k2"), {"a": 1}, [1], record, StreamRecord("sk", "8", b"s", 5.0)])
     found = [(each["kinesis"]["partitionKey"], b64decode(each["kinesis"]["data"])) for each in event["Records"]]
-    assert found == [("key-0", b"one"), ("k2", b"two"), ("key-2", b'{"a":1}'), ("key-3", b"[1]"), ("rk", b"r"), ("sk", b"s")]
+    assert found == [
+        ("key-0", b"one"),
+        ("k2", b"two"),
+        ("key-2", b'{"a":1}'),
+        ("key-3", b"[1]"),
+        ("rk", b"r"),
+        ("sk", b"s"),
+    ]
     numbers = [each["kinesis"]["sequenceNumber"] for each in event["Records"]]
     assert numbers[4:] == ["7", "8"]
     assert len(numbers[0]) == 56
     assert int(numbers[1]) == int(numbers[0]) + 1
-    assert all(each["eventID"] == f"shardId-000000000000:{n}" for each, n in zip(event["Records"], numbers, strict=True))
+    assert all(
+        each["eventID"] == f"shardId-000000000000:{n}" for each, n in zip(event["Records"], numbers, strict=True)
+    )
 
 
 def test_what_is_no_payload_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,10 +17,14 @@ from kstream.core.delivery import (
     ShardDelivery,
     StreamRecord,
     Success,
-    Verdict,
 )
 from kstream.core.events import kinesis_event
 from kstream.core.mapping import EventSourceMapping
+
+if TYPE_CHECKING:
+    from kstream.core.delivery import (
+        Verdict,
+    )
 
 NOW = 1_700_000_000.0
 LIMIT = 6_000

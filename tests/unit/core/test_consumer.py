@@ -1,0 +1,138 @@
+"""A consumer: what it takes, what it is called, and what it refuses with a remedy."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from functools import partial
+from typing import Any
+
+import pytest
+
+from kstream.core.consumer import Consumer
+from kstream.core.errors import ConfigurationError
+from kstream.core.handler import BatchHandler, Handler
+from kstream.core.record import Record
+from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
+
+
+class Totals(Handler):
+    def __init__(self, start: int = 0) -> None:
+        self.start = start
+
+    def process(self, record: Record) -> None: ...
+
+
+class Bulk(BatchHandler):
+    def process(self, records: Any) -> None: ...
+
+
+class Unfinished(Handler):
+    pass
+
+
+class Needy(Handler):
+    def __init__(self, connection: str) -> None: ...
+
+    def process(self, record: Record) -> None: ...
+
+
+def make_totals() -> Handler:
+    return Totals(7)
+
+
+INSTANCE = Totals(5)
+
+
+@pytest.mark.parametrize(
+    ("source", "start", "name"),
+    [
+        (Totals, 0, "Totals"),
+        (INSTANCE, 5, "Totals"),
+        (make_totals, 7, "make_totals"),
+        (partial(Totals, 9), 9, "Totals"),
+    ],
+)
+def test_a_handler_is_a_class_an_instance_or_something_that_makes_one(source: Any, start: int, name: str) -> None:
+    consumer = Consumer(source)
+    built = consumer.build_handler()
+    assert isinstance(built, Totals)
+    assert (built.start, consumer.name) == (start, name)
+
+
+def test_an_instance_is_used_as_it_is_and_a_class_makes_a_new_one_each_time() -> None:
+    assert Consumer(INSTANCE).build_handler() is INSTANCE
+    assert Consumer(Totals).build_handler() is not Consumer(Totals).build_handler()
+    assert isinstance(Consumer(Bulk).build_handler(), Bulk)
+
+
+def test_a_name_given_stands() -> None:
+    assert Consumer(Totals, name="orders").name == "orders"
+    assert Consumer(lambda: Totals(), name="orders").name == "orders"
+
+
+def test_two_lambdas_would_share_a_name_and_so_a_ledger() -> None:
+    with pytest.raises(ConfigurationError, match="give name="):
+        Consumer(lambda: Totals())
+
+
+def test_a_consumer_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Consumer(Totals).name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (dict, "dict is not a handler: make it a subclass of kstream.Handler"),
+        (Unfinished, r"Unfinished has no process\(\): define it, as def or async def"),
+        (3, r"Consumer\(3\): give a subclass"),
+        (None, r"Consumer\(None\): give a subclass"),
+    ],
+)
+def test_what_is_no_handler_is_refused(handler: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Consumer(handler)
+
+
+def make_nothing() -> Any:
+    return None
+
+
+def takes_a_record(record: Record) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (Needy, "Needy cannot be built: .*connection.*Give Consumer an instance, or a function that makes one"),
+        (takes_a_record, "takes_a_record cannot be built"),
+        (make_nothing, "made None, which is not a handler"),
+    ],
+)
+def test_what_makes_no_handler_is_told_when_it_is_built(handler: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Consumer(handler).build_handler()
+
+
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        ({"ordering": "key"}, "ordering='key': it is 'shard', 'partition_key' or 'none'"),
+        ({"mode": "dense", "ledger": MemoryLedger()}, "mode='dense'"),
+        ({"mode": "full"}, "give ledger= as well"),
+        ({"save_every": 5}, "give ledger= as well"),
+        ({"save_every": 0, "ledger": MemoryLedger()}, "save_every=0: records, at least 1"),
+        ({"max_workers": 0}, "max_workers=0: at least 1"),
+        ({"deadline_margin": -1}, "deadline_margin=-1: seconds, 0 or more"),
+        ({"ledger": "sqlite:x"}, "ledger='sqlite:x' is not a ledger"),
+        ({"ledger": MemoryLedger}, "MemoryLedger.* is not a ledger"),
+        ({"dead_letters": "dir:x"}, "dead_letters='dir:x' is not a sink"),
+        ({"dead_letters": MemoryDeadLetters}, "MemoryDeadLetters.* is not a sink"),
+        ({"retry": 3}, r"retry=3: give a policy such as Retry\(attempts=5\)"),
+        ({"breaker": True}, "breaker=True: give a policy"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_policies_that_cannot_work_are_refused_with_the_remedy(policies: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Consumer(Totals, **policies)
