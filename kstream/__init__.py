@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from kstream.runtimes.aws_lambda import on_lambda as on_lambda
     from kstream.stores.directory import DirectoryDeadLetters as DirectoryDeadLetters
     from kstream.stores.memory import MemoryLedger as MemoryLedger
+    from kstream.stores.postgres import PostgresLedger as PostgresLedger
+    from kstream.stores.sql import SQLTransaction as SQLTransaction
     from kstream.stores.sqlite import SQLiteLedger as SQLiteLedger
 
 __version__ = "0.1.0"
@@ -62,6 +64,8 @@ _HOMES = {
     "MemoryLedger": "kstream.stores.memory",
     "Outcome": "kstream.core.outcome",
     "Position": "kstream.core.record",
+    "PostgresLedger": "kstream.stores.postgres",
+    "SQLTransaction": "kstream.stores.sql",
     "Record": "kstream.core.record",
     "Reject": "kstream.core.errors",
     "Retry": "kstream.core.retry",

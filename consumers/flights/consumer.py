@@ -1,27 +1,24 @@
-"""Adds up, for each carrier and day: flights, departures, and the minutes by which they left late.
-
-kstream dev consumers/flights/consumer.py
-"""
+"""Adds up, for each carrier and day: flights, departures, and the minutes by which they left late."""
 
 from pathlib import Path
 
 from consumers.flights import sums
-from consumers.flights.sums import CarrierDay
-from kstream import Consumer, Handler, Record, Reject, on_lambda
+from consumers.flights.sums import CarrierDay, Executes
+from kstream import Consumer, Record, Reject, SQLiteLedger, TransactionalHandler, on_lambda
 
 SUMS = Path(".kstream", "flights.sqlite3")
 
 
-class FlightDelays(Handler):
+class FlightDelays(TransactionalHandler[Executes]):
     """Keeps the sums in a SQLite file. A flight that leaves early is 0 minutes late; a cancelled one has no departure."""
 
     def __init__(self, path: Path = SUMS) -> None:
         self._path = path
 
     def open(self) -> None:
-        self._connection = sums.open_for_writing(self._path)
+        sums.prepare(self._path)
 
-    def process(self, record: Record) -> None:
+    def process(self, record: Record, transaction: Executes) -> None:
         flight = record.json()
         if not flight.get("carrier"):
             raise Reject("the flight has no carrier")
@@ -30,12 +27,9 @@ class FlightDelays(Handler):
         day = f"{flight['year']}-{flight['month']:02}-{flight['day']:02}"
         departed = flight["dep_time"] is not None
         late = max(0, flight["dep_delay"]) if departed else 0
-        sums.add(self._connection, CarrierDay(flight["carrier"], day), departed=departed, delay_minutes=late)
-
-    def close(self) -> None:
-        self._connection.close()
+        sums.add(transaction, CarrierDay(flight["carrier"], day), departed=departed, delay_minutes=late)
 
 
-# Keyed by aircraft: one that fails does not hold up the others.
-consumer = Consumer(FlightDelays, ordering="partition_key")
+# The ledger lives in the file of the sums, so that a flight's effect and "this flight is done" are one commit.
+consumer = Consumer(FlightDelays, ordering="partition_key", ledger=SQLiteLedger(SUMS))
 lambda_handler = on_lambda(consumer)

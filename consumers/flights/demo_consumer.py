@@ -14,24 +14,25 @@ from consumers.flights import consumer as flights
 from consumers.flights.chronicle import Chronicle
 from consumers.flights.layout import DIRECTORY, Layout
 from consumers.flights.mishaps import ATTEMPTS, Mishaps, Plan
-from kstream import Consumer, DirectoryDeadLetters, Retry, on_lambda
+from kstream import Consumer, DirectoryDeadLetters, Retry, SQLiteLedger, on_lambda
 
 if TYPE_CHECKING:
+    from consumers.flights.sums import Executes
     from kstream import Record
 
 
 class UnreliableFlightDelays(flights.FlightDelays):
-    """Fails now and then, before it has counted the flight."""
+    """Fails now and then, when it has counted the flight already: that must be undone."""
 
     def __init__(self, path: Path, mishaps: Mishaps, chronicle: Chronicle) -> None:
         super().__init__(path)
         self._mishaps = mishaps
         self._chronicle = chronicle
 
-    def process(self, record: Record) -> None:
+    def process(self, record: Record, transaction: Executes) -> None:
         self._chronicle.saw(record)
+        super().process(record, transaction)
         self._mishaps.befall(record)
-        super().process(record)
 
 
 def _consumer(where: Layout) -> Consumer:
@@ -43,6 +44,7 @@ def _consumer(where: Layout) -> Consumer:
         ordering=flights.consumer.ordering,
         # Pauses for a demo in a hurry; the default's are for dependencies that need time to recover.
         retry=Retry(attempts=ATTEMPTS, base=0.001, cap=0.01),
+        ledger=SQLiteLedger(where.sums),
         dead_letters=DirectoryDeadLetters(where.dead_letters),
         telemetry=chronicle,
     )

@@ -30,7 +30,7 @@ SHARDS = 4
 BATCH_SIZE = 1000
 
 # How the consumer is ended on the way, and when, in shares of all records processed.
-ACCIDENT = signal.SIGTERM
+ACCIDENT = signal.SIGKILL
 ACCIDENTS_AT = (0.3, 0.65)
 
 # About how many records fail once, and more often than they are tried in place.
@@ -40,6 +40,7 @@ _FAIL_LONG = 20
 _LOOK_EVERY_S = 0.25
 # With nothing moving for so long, something is lost: the checks then say what.
 _STALLED_AFTER_S = 60.0
+_QUIET_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +89,16 @@ class _Watching:
 
     def until_the_end(self) -> Ending:
         began = moved = time.monotonic()
-        now = before = self._look()
-        while not self._is_over(now):
+        now = self._look()
+        while not self._is_over(now, still_for=time.monotonic() - moved):
             self._display.show(now)
             self._consumer.check()
             if self._accident_is_due(now):
                 self._cause_accident(now)
-            if (now.put, now.processed) != (before.put, before.processed):
-                moved, before = time.monotonic(), now
-            elif time.monotonic() - moved > _STALLED_AFTER_S:
-                self._display.say(f"nothing has moved for {_STALLED_AFTER_S:.0f} s; giving up")
-                break
             time.sleep(_LOOK_EVERY_S)
-            now = self._look()
+            before, now = now, self._look()
+            if (now.put, now.processed) != (before.put, before.processed):
+                moved = time.monotonic()
         seconds = time.monotonic() - began
         # What is in its hands it settles first: should it count something twice even now, the checks will see it.
         code = self._consumer.stop()
@@ -131,9 +129,15 @@ class _Watching:
             iterator_age=self._reading.iterator_age,
         )
 
-    def _is_over(self, now: Snapshot) -> bool:
+    def _is_over(self, now: Snapshot, *, still_for: float) -> bool:
+        if still_for > _STALLED_AFTER_S:
+            self._display.say(f"nothing has moved for {_STALLED_AFTER_S:.0f} s; giving up")
+            return True
         # Few records may all be processed between two looks; the accidents happen all the same.
-        return self._producing.done and now.processed >= self._total and self._restarts == len(ACCIDENTS_AT)
+        if not self._producing.done or self._restarts < len(ACCIDENTS_AT):
+            return False
+        # Who has counted something twice is past the total before the last record comes.
+        return now.processed == self._total or (now.processed > self._total and still_for > _QUIET_AFTER_S)
 
     def _accident_is_due(self, now: Snapshot) -> bool:
         due = sum(now.processed >= share * self._total for share in ACCIDENTS_AT)

@@ -69,9 +69,8 @@ class Report:
         _row(table.add_row, "all", total(self.sums), total(self.expected))
         console.print(table)
         for check in self.checks:
-            console.print(
-                f"{_mark(check.holds)} {escape(check.claim)} [dim]({escape(check.detail)})[/]", highlight=False
-            )
+            line = f"{_mark(check.holds)} {escape(check.claim)} [dim]({escape(check.detail)})[/]"
+            console.print(line, highlight=False, soft_wrap=True)
         rate = self.end.processed / self.seconds if self.seconds else 0
         console.print(f"{self.end.processed:,} records in {self.seconds:.1f} s, {rate:,.0f} a second", highlight=False)
 

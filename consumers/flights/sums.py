@@ -1,16 +1,13 @@
-"""The sums and their SQL, all of it: one row for each carrier and day.
-
-``prepare`` and ``add`` work within whatever transaction the connection is in, and begin or end none, so that a sum and a
-ledger's marker may be committed together.
-"""
+"""The sums and their SQL, all of it: one row for each carrier and day."""
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS delays (
@@ -46,41 +43,40 @@ class Tally(NamedTuple):
         return Tally(*map(sum, zip(self, other, strict=True)))
 
 
-def open_for_writing(path: Path) -> sqlite3.Connection:
-    """A connection that several threads may use in turn, with every statement its own transaction unless one is begun.
+class Executes(Protocol):
+    """A connection, or a transaction that is not ours to end."""
 
-    A killed process loses nothing that was committed. A power failure might: what is committed reaches the disk in time,
-    but not at once, for a commit for each record would else wait for the disk each time.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    prepare(connection)
-    return connection
+    def execute(self, sql: str, parameters: Sequence[object] = (), /) -> object: ...
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def prepare(path: Path) -> None:
     """Makes the table, if it is not there."""
-    connection.execute(_SCHEMA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _opened(path):
+        pass
 
 
-def add(connection: sqlite3.Connection, of: CarrierDay, *, departed: bool, delay_minutes: int) -> None:
-    """Counts one flight."""
-    connection.execute(_ADD, (*of, departed, delay_minutes))
+def add(transaction: Executes, of: CarrierDay, *, departed: bool, delay_minutes: int) -> None:
+    """Counts one flight, within the transaction that it is given."""
+    transaction.execute(_ADD, (*of, departed, delay_minutes))
 
 
 def read(path: Path) -> dict[CarrierDay, Tally]:
-    """All sums, as last committed. None if there are none yet."""
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-        prepare(connection)
+    """All sums, as last committed."""
+    with _opened(path) as connection:
         rows = connection.execute("SELECT carrier, day, flights, departures, delay_minutes FROM delays")
         return {CarrierDay(carrier, day): Tally(*numbers) for carrier, day, *numbers in rows}
 
 
 def total(path: Path) -> Tally:
     """Over all carriers and days."""
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-        prepare(connection)
+    with _opened(path) as connection:
         query = "SELECT total(flights), total(departures), total(delay_minutes) FROM delays"
         return Tally(*map(int, connection.execute(query).fetchone()))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+        connection.execute(_SCHEMA)
+        yield connection

@@ -99,7 +99,7 @@ def produce(
                 raise
         failed = _tell(output, result, refusals)
         if fatal is not None:
-            raise KstreamError(str(fatal)) from fatal
+            raise KstreamError(f"{_one_line(fatal)}; look at --url, --stream and --header") from fatal
         if failed:
             raise typer.Exit(FAILED)
 
@@ -118,7 +118,7 @@ def _tell(output: Output, result: BulkResult | BatchResult | None, refusals: Ref
     failures = sorted(
         [
             *refusals.lines,
-            *((_line_of(failure), str(failure.error)) for failure in (result.failures if result else ())),
+            *((_line_of(failure), _one_line(failure.error)) for failure in (result.failures if result else ())),
         ]
     )
     put = result.put if result else 0
@@ -142,3 +142,8 @@ def _line_of(failure: PutFailure) -> int:
     from kstream.cli.produce_input import NumberedRecord
 
     return failure.record.line if isinstance(failure.record, NumberedRecord) else failure.index + 1
+
+
+def _one_line(error: Exception) -> str:
+    # What stands between us and the API may have answered a whole page.
+    return " ".join(str(error).split())

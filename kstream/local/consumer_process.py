@@ -17,14 +17,15 @@ _SLOW_S = 1.0
 
 
 class ConsumerProcess:
-    """Runs ``python -m kstream.cli`` with ``arguments``: a ``kstream consume``.
+    """Runs ``kstream`` with ``arguments``: a ``kstream consume``.
 
     It ends when we do, however we end: its standard input is a pipe from us, which it watches. It shares our standard
     output and error, but not our process group: a Ctrl-C in the terminal is ours to pass on. Use from one thread.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._command = [sys.executable, "-m", "kstream.cli", *arguments, "--end-with-parent"]
+        # -B: two versions of one size saved within one second would share the cached bytecode of the first.
+        self._command = [sys.executable, "-B", "-m", "kstream.cli", *arguments, "--end-with-parent"]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

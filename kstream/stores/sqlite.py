@@ -1,7 +1,6 @@
 """A ledger in one SQLite file, shared by every process of one machine.
 
-The table is plain, so that a handler's own effect can one day be committed with its markers in one transaction:
-``prepare`` makes any connection ready for ``mark``, and neither begins nor ends a transaction.
+The tables are plain, so that a handler's own effect commits with its markers in one transaction.
 """
 
 from __future__ import annotations
@@ -9,12 +8,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kstream.clock import SystemClock
 from kstream.core.errors import ConfigurationError, LedgerError
 from kstream.core.ledger_keys import DEFAULT_TTL, key_digest, scope_key, sequence_key, sequence_of, ttl_seconds
+from kstream.stores.sqlite_transaction import SQLiteTransaction
 
 if TYPE_CHECKING:
     import os
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from kstream.core.ports import Clock, Scope
+    from kstream.core.record import Position
 
 # WITHOUT ROWID: one tree in the order of its key, so that a load is one walk along a few neighbouring pages.
 _SCHEMA = (
@@ -46,6 +48,7 @@ _SCHEMA = (
 _LOAD = """SELECT sequence, done FROM kstream_ledger
     WHERE scope = ? AND sequence BETWEEN ? AND ? AND expires_at > ?"""
 # What has expired is as if it were not there: replaced, not added to.
+_IS_MARKED = "SELECT done FROM kstream_ledger WHERE scope = ? AND sequence = ? AND expires_at > ?"
 _MARK = """INSERT INTO kstream_ledger (scope, sequence, done, expires_at) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (scope, sequence) DO UPDATE SET
         done = CASE WHEN expires_at > ?5 THEN kstream_union(done, excluded.done) ELSE excluded.done END,
@@ -88,6 +91,17 @@ def mark_keys(connection: sqlite3.Connection, scope: Scope, keys: Iterable[str],
     connection.executemany(_MARK_KEY, [(place, key_digest(key), expires_at) for key in keys])
 
 
+def is_marked(connection: sqlite3.Connection, scope: Scope, position: Position, key: str | None, *, now: float) -> bool:
+    """Whether this position, or this idempotency key, is done as the transaction sees it."""
+    row = connection.execute(_IS_MARKED, (scope_key(scope), sequence_key(position.sequence), now)).fetchone()
+    if row is not None and int.from_bytes(row[0], "little") >> position.sub_sequence & 1:
+        return True
+    if key is None:
+        return False
+    query = _LOAD_KEYS % "?"
+    return connection.execute(query, (_place(scope), now, key_digest(key))).fetchone() is not None
+
+
 class SQLiteLedger:
     """Remembers what is done in the SQLite file at ``path``, which any number of processes of one machine may share.
 
@@ -100,6 +114,9 @@ class SQLiteLedger:
     one fsync for each batch left unfinished.
 
     Waits up to ``busy_timeout`` seconds for another process's write, then raises ``LedgerError``.
+
+    A ``TransactionalHandler``'s effects go into the same file; up to ``group_limit`` of its records share a transaction,
+    which holds the file's write lock. Transactions have a connection of their own, and take turns.
     """
 
     def __init__(
@@ -108,8 +125,11 @@ class SQLiteLedger:
         *,
         ttl: timedelta = DEFAULT_TTL,
         busy_timeout: float = 5.0,
+        group_limit: int = 200,
         clock: Clock | None = None,
     ) -> None:
+        if group_limit < 1:
+            raise ConfigurationError(f"SQLiteLedger(group_limit={group_limit}): at least 1")
         if str(path) in {"", ":memory:"}:
             raise ConfigurationError(
                 f"SQLiteLedger({str(path)!r}) would be in memory: name a file, or take MemoryLedger()"
@@ -120,6 +140,9 @@ class SQLiteLedger:
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self.group_limit = group_limit
+        self._turn = threading.Lock()
+        self._transactions: sqlite3.Connection | None = None
 
     def load(self, scope: Scope, first: int, last: int) -> dict[int, int]:
         with self._locked("read") as connection:
@@ -155,12 +178,36 @@ class SQLiteLedger:
             mark_keys(connection, scope, keys, expires_at=now + self._ttl)
             connection.execute(_PURGE_KEYS, (now, _PURGE_FACTOR * len(keys)))
 
+    def begin(self, scope: Scope) -> SQLiteTransaction:
+        self._turn.acquire()
+        try:
+            connection = self._transactions
+            if connection is None:
+                connection = self._transactions = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            self._clear_away(connection)
+        except BaseException as error:
+            self._drop_transactions()
+            self._turn.release()
+            if isinstance(error, sqlite3.Error):
+                raise LedgerError(f"cannot write the ledger {str(self._path)!r}: {self._explain(error)}") from error
+            raise
+        return SQLiteTransaction(
+            connection,
+            is_marked=partial(self._is_marked, connection, scope),
+            mark=partial(self._mark, connection, scope),
+            explain=self._explain,
+            ended=self._turn.release,
+        )
+
     def close(self) -> None:
-        """Closes the file. Harmless when it is closed already."""
+        """Closes the file. Harmless when it is closed already. Not during a transaction."""
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+        with self._turn:
+            self._drop_transactions()
 
     def __enter__(self) -> Self:
         return self
@@ -169,6 +216,26 @@ class SQLiteLedger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _is_marked(self, connection: sqlite3.Connection, scope: Scope, position: Position, key: str | None) -> bool:
+        return is_marked(connection, scope, position, key, now=self._clock.time())
+
+    def _mark(self, connection: sqlite3.Connection, scope: Scope, position: Position, key: str | None) -> None:
+        now = self._clock.time()
+        mark(connection, scope, {position.sequence: 1 << position.sub_sequence}, now=now, expires_at=now + self._ttl)
+        if key is not None:
+            mark_keys(connection, scope, [key], expires_at=now + self._ttl)
+
+    def _clear_away(self, connection: sqlite3.Connection) -> None:
+        """As much as a full transaction will add."""
+        now = self._clock.time()
+        connection.execute(_PURGE, (now, _PURGE_FACTOR * self.group_limit))
+        connection.execute(_PURGE_KEYS, (now, _PURGE_FACTOR * self.group_limit))
+
+    def _drop_transactions(self) -> None:
+        connection, self._transactions = self._transactions, None
+        if connection is not None:
+            connection.close()
 
     @contextmanager
     def _locked(self, verb: str) -> Iterator[sqlite3.Connection]:

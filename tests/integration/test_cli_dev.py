@@ -11,13 +11,16 @@ import signal
 import socket
 import subprocess
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kstream import IngestClient
 from tests.support.commands import KSTREAM, Running, kstream
 from tests.support.processes import exists, within_a_minute
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Each effect is a line, written at once: the version of the code, the record's id, its payload.
 CONSUMER = '''"""Notes each record.
@@ -185,10 +188,10 @@ def test_a_second_one_and_a_taken_port_are_refused_in_one_line(project: Project)
     with dev(project) as running:
         running.wait_for("Notes reads")
         second = kstream("dev", cwd=project.path)
-        assert (second.returncode, second.stderr) == (
-            2,
+        assert second.returncode == 2
+        assert second.stderr == (
             f"error: a kstream dev runs in .kstream already (process {running.process.pid}): "
-            "stop it, or give another --state-dir\n",
+            "stop it, or give another --state-dir\n"
         )
         port = project.state["ingest_url"].rpartition(":")[2]
         third = kstream("dev", "--port", port, "--state-dir", "other", cwd=project.path)

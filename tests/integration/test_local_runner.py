@@ -11,7 +11,7 @@ import pytest
 
 from kstream.aws.clients import client
 from kstream.aws.shards import KinesisReader
-from kstream.core.errors import ConfigurationError
+from kstream.core.errors import ConfigurationError, ReadError
 from kstream.core.mapping import EventSourceMapping
 from kstream.runtimes.local import LocalRunner
 from kstream.runtimes.runner_events import BatchFinished, CheckpointStored, ShardEnded, ShardStarted
@@ -176,6 +176,12 @@ def test_a_shard_that_vanishes_in_a_reshard_does_not_stop_the_runner(run: Run) -
 def test_a_stream_that_does_not_exist(emulator: Emulator, tmp_path: Path) -> None:
     run = Run(client("kinesis", endpoint_url=emulator.endpoint_url), "no-such-stream", tmp_path)
     with pytest.raises(ConfigurationError, match="no stream 'no-such-stream' at http://127"):
+        run.to_the_end()
+
+
+def test_an_endpoint_that_does_not_answer(tmp_path: Path) -> None:
+    run = Run(client("kinesis", endpoint_url="http://127.0.0.1:1"), "orders", tmp_path)
+    with pytest.raises(ReadError, match=r"http://127\.0\.0\.1:1"):
         run.to_the_end()
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.support.processes import within_a_minute
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 KSTREAM = [sys.executable, "-m", "kstream.cli"]

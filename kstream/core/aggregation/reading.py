@@ -62,12 +62,17 @@ class Aggregate:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def record(self, outer: Record, index: int) -> SubRecord:
+        """The one with sub-sequence number ``index``."""
+        payload = self._raw[self._starts[index] : self._stops[index]]
+        return SubRecord(self._tables, outer, self._keys[index], index, payload)
+
     def records(self, outer: Record) -> list[SubRecord]:
         """Its records in order, as carried by ``outer``, of whatever kind that is."""
         return list(self.iterate(outer))
 
     def iterate(self, outer: Record) -> Iterator[SubRecord]:
-        """The same, one at a time, so that each can be freed when it is done with; a list of all costs a tenth more."""
+        """The same, one at a time, so that each can be freed when it is done with; a list of all costs a fifth more."""
         return SubRecord.iterate(self._tables, outer, self._raw, self._keys, self._starts, self._stops)
 
 

@@ -251,9 +251,3 @@ def test_missing_permission_is_a_configuration_error(service: Service) -> None:
     service.error("get_records", "AccessDeniedException")
     with pytest.raises(ConfigurationError, match="permissions"):
         service.open(TrimHorizon()).read(10)
-
-
-def test_an_endpoint_that_does_not_answer_is_a_read_error() -> None:
-    reader = KinesisReader(client("kinesis", endpoint_url="http://127.0.0.1:1"))
-    with pytest.raises(ReadError, match=r"http://127\.0\.0\.1:1"):
-        reader.describe("s")

@@ -102,6 +102,9 @@ def test_an_aggregate_knows_its_length_and_gives_its_records_one_at_a_time() -> 
     assert isinstance(aggregate, Aggregate)
     assert len(aggregate) == 3
     assert next(iter(aggregate.iterate(OUTER))).data == b"one"
+    for index, record in enumerate(aggregate.iterate(OUTER)):
+        again = aggregate.record(OUTER, index)
+        assert (again, again.headers, again.explicit_hash_key) == (record, record.headers, record.explicit_hash_key)
 
 
 def test_records_free_their_aggregate_without_the_garbage_collector() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from kstream.clock import SystemClock
 from kstream.core.consumer import Consumer
 from kstream.core.handler import BatchHandler, Handler
-from kstream.core.record import Record
 from kstream.core.retry import Retry
 from kstream.testing.clock import VirtualClock
 from tests.support.processing import (
     Letters,
     NotedLedger,
-    Place,
     Script,
     Telling,
     batch,
@@ -28,6 +26,12 @@ from tests.support.processing import (
     processor_of,
     run_script,
 )
+
+if TYPE_CHECKING:
+    from kstream.core.record import Record
+    from tests.support.processing import (
+        Place,
+    )
 
 SOON = 0.3
 """Seconds of real time: only the machine's clock can end the wait for a task."""

@@ -38,7 +38,9 @@ def test_records_are_found_by_index_as_they_are_by_walking(sizes: list[int]) -> 
     """-1 stands for a record that came alone, 0 for an aggregate of nothing."""
     given_batch = batch(
         *(
-            entry(number, b"alone" if size < 0 else aggregate_of(*[("k", b"%d" % n) for n in range(size)], key_table="k"))
+            entry(
+                number, b"alone" if size < 0 else aggregate_of(*[("k", b"%d" % n) for n in range(size)], key_table="k")
+            )
             for number, size in enumerate(sizes)
         )
     )
@@ -56,7 +58,9 @@ def test_records_are_found_by_index_as_they_are_by_walking(sizes: list[int]) -> 
     assert [told(record) for record in records] == expected
     assert [told(records[index]) for index in range(len(records))] == expected
     assert [told(record) for record in records[1:3]] == expected[1:3]
-    assert [(index, told(record)) for index, record in given_batch.walk(range(len(records)))] == list(enumerate(expected))
+    assert [(index, told(record)) for index, record in given_batch.walk(range(len(records)))] == list(
+        enumerate(expected)
+    )
     some = list(range(0, len(records), 2))
     assert [(index, told(record)) for index, record in given_batch.walk(some)] == [(i, expected[i]) for i in some]
     for outside in (len(records), -1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +19,6 @@ from tests.support.processing import (
     Script,
     Telling,
     Transient,
-    Way,
     batch,
     entry,
     handler_for,
@@ -27,6 +26,11 @@ from tests.support.processing import (
     processor_of,
     workers_for,
 )
+
+if TYPE_CHECKING:
+    from tests.support.processing import (
+        Way,
+    )
 
 TWO = CircuitBreaker(failures=2, reset_after=30)
 
@@ -213,8 +217,6 @@ class Poisoned(Handler):
 
 def test_a_bad_record_does_not_open_the_circuit() -> None:
     letters = Letters()
-    consumer = Consumer(
-        Poisoned(), breaker=TWO, retry=Retry(attempts=3, exhausted="dead_letter"), dead_letters=letters
-    )
+    consumer = Consumer(Poisoned(), breaker=TWO, retry=Retry(attempts=3, exhausted="dead_letter"), dead_letters=letters)
     outcome = processor_of(consumer).process(batch(*(entry(number) for number in range(5))))
     assert outcome.dead_lettered == 5

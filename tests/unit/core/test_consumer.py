@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kstream.core.consumer import Consumer
 from kstream.core.errors import ConfigurationError
 from kstream.core.handler import BatchHandler, Handler
-from kstream.core.record import Record
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
+
+if TYPE_CHECKING:
+    from kstream.core.record import Record
 
 
 class Totals(Handler):

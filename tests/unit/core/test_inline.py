@@ -21,7 +21,6 @@ from tests.support.processing import (
     MALFORMED,
     Letters,
     NotedLedger,
-    Place,
     Script,
     Telling,
     Transient,
@@ -35,6 +34,10 @@ from tests.support.processing import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from tests.support.processing import (
+        Place,
+    )
 
 ONCE = Retry(attempts=1)
 
@@ -288,7 +291,22 @@ def _copy(record: Record) -> Record:
         (_half_way, {1, 2, 3, 4, 5}),
         (lambda records: _work(), {1, 2, 3, 4, 5}),
     ],
-    ids="none empty tuple some generator equal all raises rejects foreign bool text half-way coroutine".split(),
+    ids=[
+        "none",
+        "empty",
+        "tuple",
+        "some",
+        "generator",
+        "equal",
+        "all",
+        "raises",
+        "rejects",
+        "foreign",
+        "bool",
+        "text",
+        "half-way",
+        "coroutine",
+    ],
 )
 def test_a_batch_handler_s_answer_says_who_failed_and_doubt_fails_all(
     kind: type[Answers], answer: Callable[[Sequence[Record]], Any], failed: set[int]

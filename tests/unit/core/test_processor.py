@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kstream.core.batch import Batch
 from kstream.core.consumer import Consumer
 from kstream.core.errors import LedgerError
-from kstream.core.handler import BatchHandler, Handler
+from kstream.core.handler import BatchHandler, Handler, TransactionalHandler
 from kstream.core.outcome import Outcome
 from kstream.core.retry import Retry
 from kstream.stores.memory import MemoryLedger
@@ -24,10 +23,8 @@ from tests.support.processing import (
     WAYS,
     Letters,
     NotedLedger,
-    Place,
     Script,
     Telling,
-    Way,
     aggregate_of,
     batch,
     entry,
@@ -38,10 +35,15 @@ from tests.support.processing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from kstream.core.batch import Batch
     from kstream.core.dead_letter import DeadLetter
-    from kstream.core.record import Record
+    from kstream.core.record import Position, Record
+    from tests.support.processing import (
+        Place,
+        Way,
+    )
 
 ORDERINGS = ("shard", "partition_key", "none")
 SUBJECT = (2, 0)
@@ -59,7 +61,7 @@ class Fate:
     exhausted: str = "fail"
     sink: str = "good"
     retried: int = 0
-    reads: Any = lambda record: record.json()  # noqa: E731
+    reads: Any = lambda record: record.json()
     letter: tuple[str, int, bytes] | None = None
 
     @property
@@ -119,7 +121,7 @@ def test_a_record_s_fate_decides_its_own_state_and_only_order_decides_about_the_
     )
 
     behind = {"shard": {3, 4, 5}, "partition_key": {5}, "none": set()}[ordering] if not fate.settled else set()
-    expected = {"done": 4 - len(behind), "unfinished": len(behind), "failed": 0, "dead_lettered": 0}
+    expected: dict[str, Any] = {"done": 4 - len(behind), "unfinished": len(behind), "failed": 0, "dead_lettered": 0}
     expected[fate.as_state] += 1
     assert outcome == Outcome(
         checkpoint=None if fate.settled else "2", kinesis_records=5, records=5, retried=fate.retried, **expected
@@ -292,9 +294,7 @@ def test_every_way_of_running_comes_to_the_same(world: World) -> None:
 
 
 @given(world=worlds(), way=ways, whole=st.booleans(), mode=st.sampled_from(["sparse", "full"]))
-def test_redelivery_ends_with_every_record_settled_exactly_once(
-    world: World, way: Way, whole: bool, mode: str
-) -> None:
+def test_redelivery_ends_with_every_record_settled_exactly_once(world: World, way: Way, whole: bool, mode: str) -> None:
     """From the checkpoint (or whole, for a runtime that knows no partial answer), until nothing is left."""
     script = Script({place: min(n, 7) for place, n in world.failing.items()}, world.rejected)
     script.reads = lambda record: None
@@ -302,7 +302,9 @@ def test_redelivery_ends_with_every_record_settled_exactly_once(
     policies = world.policies(letters) | {"dead_letters": letters}
     entries = world.entries
     for _delivery in range(3 + len(world.keys) * 8):
-        outcome = run_script(way, script, batch(*entries), ledger=ledger, mode=mode, prefix_settles=not whole, **policies)
+        outcome = run_script(
+            way, script, batch(*entries), ledger=ledger, mode=mode, prefix_settles=not whole, **policies
+        )
         if outcome.checkpoint is None:
             break
         if not whole:
@@ -552,3 +554,37 @@ def test_a_process_that_yields_would_run_nothing_and_is_refused_when_built(handl
     with pytest.raises(ValueError, match="yield"):
         processor_of(Consumer(handler))
 
+
+class Forgets(TransactionalHandler[Any]):
+    def process(self, record: Record, transaction: Any) -> Any:
+        async def write() -> None: ...
+
+        return write()
+
+
+class Transactions(NotedLedger):
+    """As little of a ledger with transactions as a handler without effects needs."""
+
+    group_limit = 10
+
+    def begin(self, scope: Any) -> Transactions:
+        return self
+
+    def apply(self, position: Position, key: str | None, effect: Callable[[Any], object]) -> bool:
+        if position in self.places:
+            return False
+        effect(None)
+        self.known[position.sequence] = 1 << position.sub_sequence
+        return True
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+
+def test_a_transaction_without_its_effect_is_never_marked() -> None:
+    ledger = Transactions()
+    processor = processor_of(Consumer(Forgets, ledger=ledger, retry=Retry(attempts=2)))
+    outcome = processor.process(batch(entry(1)))
+    assert (outcome.failed, outcome.done, outcome.skipped) == (1, 0, 0)
+    assert ledger.places == set()

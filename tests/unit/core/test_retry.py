@@ -37,7 +37,9 @@ def test_a_pause_lies_anywhere_below_a_ceiling_that_doubles_up_to_the_cap(
 
 def test_the_first_ceilings() -> None:
     retry = Retry(base=0.1, cap=0.5)
-    assert [retry.pause(ERROR, attempt, _high) for attempt in (1, 2, 3, 4, 5)] == pytest.approx([0.1, 0.2, 0.4, 0.5, 0.5])
+    assert [retry.pause(ERROR, attempt, _high) for attempt in (1, 2, 3, 4, 5)] == pytest.approx(
+        [0.1, 0.2, 0.4, 0.5, 0.5]
+    )
 
 
 def test_a_tenacity_strategy_takes_the_place_of_the_jitter() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -181,7 +181,7 @@ def test_a_handler_that_cannot_be_built_is_told_and_is_no_success() -> None:
         def process(self, record: Record) -> None: ...
 
     with pytest.raises(ConfigurationError, match="Needy cannot be built"):
-        on_lambda(Consumer(Needy))(event(entry(1)))
+        on_lambda(Consumer(cast("Any", Needy)))(event(entry(1)))
 
 
 def test_the_environment_s_ledger_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

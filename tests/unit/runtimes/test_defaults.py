@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +12,9 @@ from kstream.runtimes.defaults import dead_letters_of, ledger_of, with_defaults
 from kstream.settings import Settings
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
 from tests.support.processing import Inline, Script
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def consumer(**policies: Any) -> Consumer:

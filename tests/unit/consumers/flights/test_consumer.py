@@ -14,7 +14,7 @@ from consumers.flights.expected import expected_sums
 from consumers.flights.poison import poison_records
 from consumers.flights.producing import keyed
 from consumers.flights.sums import CarrierDay, Tally
-from kstream import DirectoryDeadLetters, on_lambda
+from kstream import DirectoryDeadLetters, SQLiteLedger, on_lambda
 from kstream.testing.events import LambdaContext, kinesis_event
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ def letters(tmp_path: Path) -> DirectoryDeadLetters:
 def count(tmp_path: Path, letters: DirectoryDeadLetters) -> Iterator[Count]:
     """Runs records through the consumer as one event, and gives the sums."""
     path = tmp_path / "sums.sqlite"
-    handler = on_lambda(replace(consumer, handler=lambda: FlightDelays(path), dead_letters=letters))
+    flights_consumer = replace(
+        consumer, handler=lambda: FlightDelays(path), ledger=SQLiteLedger(path), dead_letters=letters
+    )
+    handler = on_lambda(flights_consumer)
 
     def run(*records: Any) -> dict[CarrierDay, Tally]:
         assert handler(kinesis_event(records), LambdaContext()) == {"batchItemFailures": []}

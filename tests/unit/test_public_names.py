@@ -1,0 +1,74 @@
+"""The public names: all of them load, each says where it lives, and type checkers see the same ones."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import kstream
+
+# What the README and the design promise from ``kstream`` itself.
+PROMISED = {
+    "BatchHandler",
+    "CircuitBreaker",
+    "Consumer",
+    "DirectoryDeadLetters",
+    "DynamoDBLedger",
+    "EventSourceMapping",
+    "Handler",
+    "IngestClient",
+    "KinesisDeadLetters",
+    "KstreamError",
+    "MemoryLedger",
+    "Record",
+    "Reject",
+    "Retry",
+    "S3DeadLetters",
+    "SQLiteLedger",
+    "SQSDeadLetters",
+    "on_lambda",
+}
+
+
+@pytest.mark.parametrize("name", kstream.__all__)
+def test_every_name_loads_from_its_home(name: str) -> None:
+    value = getattr(kstream, name)
+    if name != "__version__":
+        assert value.__name__ == name
+        assert value.__module__.startswith("kstream.")
+    assert name in dir(kstream)
+
+
+def test_what_is_promised_is_there() -> None:
+    assert set(kstream.__all__) >= PROMISED
+    assert len(kstream.__all__) == len(set(kstream.__all__))
+
+
+def test_type_checkers_see_the_names_that_load() -> None:
+    """The lazy table and the block for type checkers are two lists of the same."""
+    tree = ast.parse(Path(kstream.__file__).read_text())
+    [block] = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    seen = {
+        (alias.asname, node.module) for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert seen == set(kstream._HOMES.items())
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'kstream' has no attribute 'Konsumer'"):
+        _ = kstream.Konsumer
+    with pytest.raises(ImportError):
+        from kstream import Konsumer  # noqa: F401
+
+
+def test_every_error_is_in_one_tree_but_reject_which_is_the_handler_s() -> None:
+    from kstream.core import errors
+
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and kind.__module__ == errors.__name__:
+            assert issubclass(kind, errors.KstreamError | errors.Reject), name
+    assert not issubclass(errors.Reject, errors.KstreamError)
+    assert issubclass(errors.ConfigurationError, ValueError)
+    assert issubclass(errors.UndecodableRecord, ValueError)
