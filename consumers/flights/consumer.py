@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from consumers.flights import sums
-from consumers.flights.sums import CarrierDay, Executes
-from kstream import Consumer, Record, Reject, SQLiteLedger, TransactionalHandler, on_lambda
+from consumers.flights.sums import CarrierDay
+from kstream import Consumer, Record, Reject, SQLiteLedger, SQLTransaction, TransactionalHandler, on_lambda
 
 SUMS = Path(".kstream", "flights.sqlite3")
 
 
-class FlightDelays(TransactionalHandler[Executes]):
+class FlightDelays(TransactionalHandler[SQLTransaction]):
     """Keeps the sums in a SQLite file. A flight that leaves early is 0 minutes late; a cancelled one has no departure."""
 
     def __init__(self, path: Path = SUMS) -> None:
@@ -18,7 +18,7 @@ class FlightDelays(TransactionalHandler[Executes]):
     def open(self) -> None:
         sums.prepare(self._path)
 
-    def process(self, record: Record, transaction: Executes) -> None:
+    def process(self, record: Record, transaction: SQLTransaction) -> None:
         flight = record.json()
         if not flight.get("carrier"):
             raise Reject("the flight has no carrier")

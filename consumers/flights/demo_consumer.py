@@ -17,8 +17,7 @@ from consumers.flights.mishaps import ATTEMPTS, Mishaps, Plan
 from kstream import Consumer, DirectoryDeadLetters, Retry, SQLiteLedger, on_lambda
 
 if TYPE_CHECKING:
-    from consumers.flights.sums import Executes
-    from kstream import Record
+    from kstream import Record, SQLTransaction
 
 
 class UnreliableFlightDelays(flights.FlightDelays):
@@ -29,7 +28,7 @@ class UnreliableFlightDelays(flights.FlightDelays):
         self._mishaps = mishaps
         self._chronicle = chronicle
 
-    def process(self, record: Record, transaction: Executes) -> None:
+    def process(self, record: Record, transaction: SQLTransaction) -> None:
         self._chronicle.saw(record)
         super().process(record, transaction)
         self._mishaps.befall(record)

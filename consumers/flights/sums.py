@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from kstream import SQLTransaction
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS delays (
     carrier TEXT NOT NULL,
@@ -43,12 +45,6 @@ class Tally(NamedTuple):
         return Tally(*map(sum, zip(self, other, strict=True)))
 
 
-class Executes(Protocol):
-    """A connection, or a transaction that is not ours to end."""
-
-    def execute(self, sql: str, parameters: Sequence[object] = (), /) -> object: ...
-
-
 def prepare(path: Path) -> None:
     """Makes the table, if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +52,7 @@ def prepare(path: Path) -> None:
         pass
 
 
-def add(transaction: Executes, of: CarrierDay, *, departed: bool, delay_minutes: int) -> None:
+def add(transaction: SQLTransaction, of: CarrierDay, *, departed: bool, delay_minutes: int) -> None:
     """Counts one flight, within the transaction that it is given."""
     transaction.execute(_ADD, (*of, departed, delay_minutes))
 
