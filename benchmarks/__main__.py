@@ -6,10 +6,12 @@ import argparse
 import platform
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from benchmarks.result import Bound, Result
+if TYPE_CHECKING:
+    from benchmarks.result import Bound, Result
 
-NAMES = ("import_cost", "plain_batch", "aggregated_batch", "memory", "async_keys")
+NAMES = ("import_cost", "plain_batch", "aggregated_batch", "codec", "memory", "async_keys")
 
 
 def main() -> int:
@@ -37,7 +39,9 @@ def _show(result: Result) -> None:
         print(f"| {' | '.join(row)} |")
     print()
     for bound in result.bounds:
-        print(f"- {bound.promise}: {bound.measured:.2f} ({_limit(bound)}) {'holds' if bound.holds else 'DOES NOT HOLD'}")
+        print(
+            f"- {bound.promise}: {bound.measured:.2f} ({_limit(bound)}) {'holds' if bound.holds else 'DOES NOT HOLD'}"
+        )
     print(flush=True)
 
 

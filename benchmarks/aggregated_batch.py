@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aws_kinesis_agg.deaggregator import deaggregate_records
 
 from benchmarks.events import Context, aggregated_event
 from benchmarks.result import Bound, Result
 from benchmarks.rounds import least_times
-from kstream import Consumer, Handler, Record, on_lambda
+from kstream import Consumer, Handler, on_lambda
+
+if TYPE_CHECKING:
+    from kstream import Record
 
 USER_RECORDS = 10_000
 

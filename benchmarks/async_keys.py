@@ -6,14 +6,18 @@ import asyncio
 import base64
 import time
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
-from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 
 from benchmarks.events import FIRST_SEQUENCE, Context, plain_event
 from benchmarks.result import Bound, Result
-from kstream import Consumer, Handler, Record, on_lambda
+from kstream import Consumer, Handler, on_lambda
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
+
+    from kstream import Record
 
 RECORDS, KEYS, SECONDS = 10_000, 1_000, 0.001
 

@@ -6,14 +6,19 @@ import base64
 import json
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 
 from benchmarks.events import Context, plain_event
 from benchmarks.result import Bound, Result
 from benchmarks.rounds import least_times
-from kstream import Consumer, Handler, MemoryLedger, Record, SQLiteLedger, on_lambda
+from kstream import Consumer, Handler, MemoryLedger, SQLiteLedger, on_lambda
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
+
+    from kstream import Record
 
 RECORDS = 10_000
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 def least_times(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
