@@ -6,7 +6,7 @@ import json
 from hashlib import md5
 from typing import TYPE_CHECKING
 
-from kstream.core.aggregation import aggregate
+from kstream.core.aggregation import Aggregate, Malformed, aggregate, parse
 from kstream.core.aggregation.reading import MAGIC
 from kstream.core.aggregation.writing import OUTER_KEY, hash_key_of
 from kstream.core.delivery.batch import StreamRecord
@@ -126,8 +126,12 @@ class _Builder:
         record = StreamRecord(outer_key, str(number), data, self._now)
         carrier = Carrier(record)
         shard.add(carrier)
-        if malformed:
+        found = parse(data) if len(group) == 1 and data is group[0][0] else None
+        if isinstance(found, Aggregate):  # one of the given records is an aggregate already
+            group = [(each.data, each.partition_key) for each in found.iterate(Record(data))]
+        if malformed or isinstance(found, Malformed):
             carrier.items.append(Item(shard, record, 0, data, outer_key, malformed=True))
+            group = ()
         for sub, (payload, key) in enumerate(group):
             item = Item(shard, record, sub, payload, key)
             carrier.items.append(item)

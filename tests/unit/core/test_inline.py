@@ -120,6 +120,21 @@ def test_a_thread_that_outlives_the_deadline_is_not_done_and_the_next_batch_stil
     processor.close()
 
 
+def test_a_batch_works_although_every_thread_of_the_one_before_is_still_stuck() -> None:
+    clock, go = SystemClock(), threading.Event()
+    script = Script(before=lambda record: go.wait() if place_of(record)[0] < 3 else None)
+    consumer = Consumer(handler_for("threads", script), ordering="partition_key", max_workers=2)
+    processor = processor_of(consumer, clock=clock)
+    stuck = processor.process(batch(entry(1, key="a"), entry(2, key="b")), deadline=clock.monotonic() + 0.3)
+    assert (stuck.unfinished, stuck.out_of_time) == (2, True)
+    try:
+        again = processor.process(batch(entry(3, key="a"), entry(4, key="b")), deadline=clock.monotonic() + 60)
+    finally:
+        go.set()
+    assert again.done == 2
+    processor.close()
+
+
 # --- Threads -----------------------------------------------------------------------------------------------------------
 
 

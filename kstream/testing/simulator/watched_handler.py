@@ -1,0 +1,178 @@
+"""The user's handler, observed: what befalls it, and what it brings about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kstream.core.errors import Reject
+from kstream.core.handler import BatchHandler, Handler, RecordHandler, TransactionalHandler
+from kstream.core.idempotency import has_keys
+from kstream.core.run import check_ran
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from kstream.core.consumer import AnyHandler
+    from kstream.core.record import Record
+    from kstream.testing.simulator.stream import Item
+    from kstream.testing.simulator.truth import Truth
+    from kstream.testing.simulator.world import World
+
+
+class SimulatedError(Exception):
+    """What a handler raises in a simulated world where an attempt is to fail."""
+
+
+class Stage:
+    """Where handlers are at work."""
+
+    def __init__(self, world: World, truth: Truth, *, exits: bool) -> None:
+        self.world = world
+        self.truth = truth
+        self._exit = world.faults.exit if exits else 0.0
+
+    def begin(self, record: Record) -> Item | None:
+        """The handler is given a record. Raises what is to befall it."""
+        world = self.world
+        item = self.truth.item_of(record)
+        world.step("before the effect of", item)
+        late = world.faults.timeout and world.random.random() < 0.5
+        if not late:
+            world.pass_time()
+            world.step("in the handler, before the effect of", item)
+        if world.fails(self._exit, "exits drawn"):
+            world.trace.add("the handler raises SystemExit at {}", item)
+            raise SystemExit
+        if item is not None and item.failures:
+            self._fail(item)
+        if late:
+            world.pass_time()  # killed, if it comes to that, only when the effect has happened
+        return item
+
+    def _fail(self, item: Item) -> None:
+        self.world.counts["handler errors"] += 1
+        if item.failures < 0:
+            self.world.trace.add("{} is rejected", item)
+            raise Reject("poison (simulated)")
+        item.failures -= 1
+        self.world.trace.add("{} fails", item)
+        raise SimulatedError(f"{item.failures} more to come")
+
+    def took_effect(self, item: Item | None, record: Record) -> None:
+        if item is None:
+            return
+        self.truth.effect(item, record)
+        self.world.trace.add("{} takes effect", item)
+        self.world.step("after the effect of", item)
+
+    def key_of(self, record: Record, key: str | None) -> str | None:
+        item = self.truth.item_of(record)
+        if item is not None:
+            item.key = key
+        return key
+
+
+class _Watched:
+    def __init__(self, inner: Any, stage: Stage) -> None:
+        self._inner = inner
+        self._stage = stage
+
+    def open(self) -> None:
+        self._inner.open()
+
+    # Not close(): who is killed closes nothing. The simulation closes the user's handlers when it has ended.
+
+
+class _Keyed(_Watched):
+    def idempotency_key(self, record: Record) -> str | None:
+        return self._stage.key_of(record, self._inner.idempotency_key(record))
+
+
+class WatchedHandler(_Watched, Handler):
+    def process(self, record: Record) -> Awaitable[None] | None:
+        stage = self._stage
+        item = stage.begin(record)
+        result = self._inner.process(record)
+        if result is not None:
+            check_ran(result)
+        stage.took_effect(item, record)
+        return None
+
+
+class WatchedAsyncHandler(_Watched, Handler):
+    async def process(self, record: Record) -> None:
+        item = self._stage.begin(record)
+        check_ran(await self._inner.process(record))
+        self._stage.took_effect(item, record)
+
+
+class WatchedTransactionalHandler(_Watched, TransactionalHandler[Any]):
+    """Its effects take hold when their transaction commits; see ``watched_transactions``."""
+
+    def process(self, record: Record, transaction: Any) -> None:
+        item = self._stage.begin(record)
+        check_ran(self._inner.process(record, transaction))
+        self._stage.world.step("in the transaction, after", item)
+
+
+class WatchedBatchHandler(_Watched, BatchHandler):
+    def process(self, records: Sequence[Record]) -> list[Record]:
+        sound, failed = self._begin(records)
+        if sound:
+            returned = self._inner.process(sound)
+            check_ran(returned, generators=True)
+            failed += returned or ()
+        self._took_effect(sound, failed)
+        return failed
+
+    def _begin(self, records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+        sound, failed = [], []
+        for record in records:
+            try:
+                self._stage.begin(record)
+            except (Reject, SimulatedError):
+                failed.append(record)
+            else:
+                sound.append(record)
+        return sound, failed
+
+    def _took_effect(self, given: Sequence[Record], failed: Sequence[Record]) -> None:
+        undone = {record.id for record in failed}
+        for record in given:
+            if record.id not in undone:
+                self._stage.took_effect(self._stage.truth.item_of(record), record)
+
+
+class WatchedAsyncBatchHandler(WatchedBatchHandler):
+    async def process(self, records: Sequence[Record]) -> list[Record]:  # type: ignore[override]
+        sound, failed = self._begin(records)
+        if sound:
+            returned = await self._inner.process(sound)
+            check_ran(returned, generators=True)
+            failed += returned or ()
+        self._took_effect(sound, failed)
+        return failed
+
+
+class _KeyedHandler(_Keyed, WatchedHandler):
+    pass
+
+
+class _KeyedAsyncHandler(_Keyed, WatchedAsyncHandler):
+    pass
+
+
+class _KeyedTransactionalHandler(_Keyed, WatchedTransactionalHandler):
+    pass
+
+
+def watched(inner: AnyHandler, stage: Stage, *, asynchronous: bool) -> AnyHandler:
+    """A handler of the same kind as ``inner``, around it."""
+    if isinstance(inner, BatchHandler):
+        return (WatchedAsyncBatchHandler if asynchronous else WatchedBatchHandler)(inner, stage)
+    keyed = isinstance(inner, RecordHandler) and has_keys(inner)
+    if isinstance(inner, TransactionalHandler):
+        return (_KeyedTransactionalHandler if keyed else WatchedTransactionalHandler)(inner, stage)
+    if asynchronous:
+        return (_KeyedAsyncHandler if keyed else WatchedAsyncHandler)(inner, stage)
+    return (_KeyedHandler if keyed else WatchedHandler)(inner, stage)
