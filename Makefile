@@ -48,6 +48,8 @@ lint: $(INSTALLED) ## check style, types, layers and the compose file
 	$(BIN)/lint-imports
 	@if docker compose version >/dev/null 2>&1; then \
 	    echo "docker compose --profile demo config -q" && docker compose --profile demo config -q; \
+	elif command -v docker-compose >/dev/null; then \
+	    echo "docker-compose --profile demo config -q" && docker-compose --profile demo config -q; \
 	else \
 	    echo "docker-compose.yml is NOT checked: there is no 'docker compose' here."; \
 	fi
