@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from kstream.aws.dead_letters import S3DeadLetters as S3DeadLetters
     from kstream.aws.dead_letters import SQSDeadLetters as SQSDeadLetters
     from kstream.aws.ledger import DynamoDBLedger as DynamoDBLedger
+    from kstream.aws.transaction import DynamoDBTransaction as DynamoDBTransaction
     from kstream.core.breaker import CircuitBreaker as CircuitBreaker
     from kstream.core.consumer import Consumer as Consumer
     from kstream.core.dead_letter import DeadLetter as DeadLetter
     from kstream.core.errors import BatchUnfinished as BatchUnfinished
+    from kstream.core.errors import ConditionFailed as ConditionFailed
     from kstream.core.errors import ConfigurationError as ConfigurationError
     from kstream.core.errors import DeadLetterError as DeadLetterError
     from kstream.core.errors import EventError as EventError
     from kstream.core.errors import KstreamError as KstreamError
     from kstream.core.errors import LedgerError as LedgerError
     from kstream.core.errors import Reject as Reject
+    from kstream.core.errors import TransactionError as TransactionError
     from kstream.core.errors import UndecodableRecord as UndecodableRecord
     from kstream.core.handler import BatchHandler as BatchHandler
     from kstream.core.handler import Handler as Handler
@@ -47,12 +50,14 @@ _HOMES = {
     "BatchHandler": "kstream.core.handler",
     "BatchUnfinished": "kstream.core.errors",
     "CircuitBreaker": "kstream.core.breaker",
+    "ConditionFailed": "kstream.core.errors",
     "ConfigurationError": "kstream.core.errors",
     "Consumer": "kstream.core.consumer",
     "DeadLetter": "kstream.core.dead_letter",
     "DeadLetterError": "kstream.core.errors",
     "DirectoryDeadLetters": "kstream.stores.directory",
     "DynamoDBLedger": "kstream.aws.ledger",
+    "DynamoDBTransaction": "kstream.aws.transaction",
     "EventError": "kstream.core.errors",
     "EventSourceMapping": "kstream.core.mapping",
     "Handler": "kstream.core.handler",
@@ -72,6 +77,7 @@ _HOMES = {
     "S3DeadLetters": "kstream.aws.dead_letters",
     "SQLiteLedger": "kstream.stores.sqlite",
     "SQSDeadLetters": "kstream.aws.dead_letters",
+    "TransactionError": "kstream.core.errors",
     "UndecodableRecord": "kstream.core.errors",
     "on_lambda": "kstream.runtimes.aws_lambda",
 }

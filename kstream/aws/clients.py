@@ -30,8 +30,12 @@ _MAX_CONNECTIONS = 64
 _lock = Lock()
 
 
-def client(service: str, *, endpoint_url: str | None = None, region: str | None = None) -> Any:
+def client(
+    service: str, *, endpoint_url: str | None = None, region: str | None = None, attempts: int | None = None
+) -> Any:
     """A boto3 client: adaptive retries, timeouts, one session for all. Thread-safe to call; the client is thread-safe.
+
+    ``attempts``: how often at most to send a request, for whoever must know what became of each.
 
     Making one costs tens of milliseconds: make it once and keep it. Raises ``ConfigurationError`` if boto3 is not
     installed, if the endpoint is not a URL, or if no region or no credentials are to be found.
@@ -58,7 +62,7 @@ def client(service: str, *, endpoint_url: str | None = None, region: str | None 
                 )
             config = Config(
                 # A port of this machine that refuses will not open within the minute that adaptive retries can take.
-                retries={"mode": "adaptive", "total_max_attempts": 3 if local else 6},
+                retries={"mode": "adaptive", "total_max_attempts": attempts or (3 if local else 6)},
                 connect_timeout=_CONNECT_TIMEOUT_S,
                 read_timeout=_READ_TIMEOUT_S,
                 max_pool_connections=_MAX_CONNECTIONS,

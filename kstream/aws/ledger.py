@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kstream.aws import table_batches
 from kstream.aws.failures import code_of, told_as
 from kstream.aws.lazy_client import LazyClient
 from kstream.aws.ledger_items import expiry, items, key_range, unpack, within
+from kstream.aws.table_transaction import TableTransaction
 from kstream.clock import SystemClock
 from kstream.core.errors import LedgerError
 from kstream.core.ledger_keys import DEFAULT_TTL, key_digest, scope_key, sequence_key, ttl_seconds
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from kstream.aws.ledger_items import Item
     from kstream.aws.table_batches import Row
     from kstream.core.ports import Clock, Scope
+    from kstream.core.record import Position
 
 _KEYS = "its keys must be scope (string, partition key) and position (string, sort key)"
 _REMEDIES = {
@@ -45,9 +48,14 @@ class DynamoDBLedger:
     Idempotency keys cost one BatchGetItem for each 100 of a batch, and one BatchWriteItem for each 25 that are new.
     Throttling is retried by botocore, a few times, and then raised as ``LedgerError``.
 
+    A ``TransactionalHandler`` gets a ``DynamoDBTransaction``; each record costs one TransactWriteItems, which holds its
+    writes and its marker, and nothing is saved besides.
+
     Thread-safe, and safe between processes: a save only ever adds items. The client is made at the first use; give
     ``client`` to bring your own.
     """
+
+    group_limit = 1
 
     def __init__(
         self,
@@ -98,6 +106,15 @@ class DynamoDBLedger:
         with self._failures("write"):
             table_batches.write(self._client.get(), self._table, rows, self._clock)
 
+    def begin(self, scope: Scope) -> TableTransaction:
+        return TableTransaction(
+            self._table,
+            client=self._client.get,
+            markers=partial(self._markers, scope),
+            check=lambda position: self.load(scope, position.sequence, position.sequence),
+            clock=self._clock,
+        )
+
     def create_table(self) -> None:
         """Makes the table, on demand and with its TTL, and waits until it is there: for tests and development.
 
@@ -133,6 +150,18 @@ class DynamoDBLedger:
                     TableName=self._table,
                     TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
                 )
+
+    def _markers(self, scope: Scope, position: Position, key: str | None) -> list[Row]:
+        """The item that a save of this position alone would write, so that a load finds it; and the key's."""
+        expires_at = expiry(self._clock.time(), self._ttl)
+        partition = scope_key(scope)
+        rows = [
+            _position_row(partition, item, expires_at)
+            for item in items({position.sequence: 1 << position.sub_sequence})
+        ]
+        if key is not None:
+            rows.append(_key_of_key(_key_partition(scope, key)) | {"expires_at": {"N": str(expires_at)}})
+        return rows
 
     def _check_keys(self, client: DynamoDBClient) -> None:
         table = client.describe_table(TableName=self._table)["Table"]

@@ -50,6 +50,11 @@ class Circuit:
             self._retry_at = now + self._policy.reset_after
             return True
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last attempt failed: then the next one's success should be told soon."""
+        return self._failures > 0
+
     def succeeded(self) -> None:
         if self._failures:
             with self._lock:

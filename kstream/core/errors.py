@@ -5,6 +5,8 @@
     ├── EventError              a runtime delivered something that is not a batch of records
     ├── BatchUnfinished         a batch is not done, told by raising (``answer="raise"``)
     ├── LedgerError             a ledger could not be read or written
+    ├── TransactionError        what a handler put into its transaction cannot be committed
+    │   └── ConditionFailed     a condition that it set does not hold
     ├── DeadLetterError         a dead letter could not be stored; the record stays undone
     ├── CheckpointError         a runner's checkpoints could not be read or written
     ├── ReadError               a stream could not be read just now; trying again may help
@@ -40,6 +42,17 @@ class BatchUnfinished(KstreamError):
 
 class LedgerError(KstreamError):
     """A ledger could not be read or written. Processing goes on, at least once; see ``Consumer``."""
+
+
+class TransactionError(KstreamError):
+    """What a handler did with its transaction cannot be committed, or is not its to do.
+
+    Counts as raised by ``process``: retried, then failed or dead-lettered as ``Retry`` says.
+    """
+
+
+class ConditionFailed(TransactionError):
+    """A condition that the handler set on one of its writes does not hold, so none of them was made."""
 
 
 class DeadLetterError(KstreamError):

@@ -65,14 +65,20 @@ class Transaction(Protocol):
     def apply(self, position: Position, key: str | None, effect: Callable[[Any], object]) -> bool:
         """Calls ``effect`` with the handler's side of the transaction and marks ``position`` and ``key`` as done.
 
-        Returns False, without calling it, if either is marked already. If ``effect`` raises, neither what it did nor the
-        marker takes hold, what was applied before is untouched, and the exception passes. Raises ``LedgerError``.
+        Returns False, without calling it, if the store can tell that either is marked already. If ``effect`` raises,
+        neither what it did nor the marker takes hold, what was applied before is untouched, and the exception passes.
+        Raises ``LedgerError``.
         """
         ...
 
-    def commit(self) -> None:
-        """Makes everything applied durable. Raises ``LedgerError`` if that may not have happened: applying it all again,
-        in another transaction, is then safe."""
+    def commit(self) -> Collection[Position] | None:
+        """Makes everything applied durable, but for the positions that it returns: those were marked already, and what
+        was applied for them did not take hold. Only a store that cannot look before it writes has any to return.
+
+        Raises ``LedgerError`` if it may not have happened: applying it all again, in another transaction, is then safe.
+        Any other exception is an effect's fault that shows only now, such as a condition that does not hold; then
+        nothing at all took hold.
+        """
         ...
 
     def rollback(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kstream.core.errors import LedgerError, Reject, UndecodableRecord
 from kstream.core.idempotency import KeyFailed
-from kstream.core.progress import DONE, PARKED
+from kstream.core.progress import DONE, PARKED, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -99,7 +99,9 @@ class Settling:
             attempt += 1
             self._count_retries(len(again))
             for index in again.keys() - failures.keys():
-                self._settled(index, DONE)
+                # A transaction has settled it already, and may have found it done before.
+                if self._progress.states[index] == PENDING:
+                    self._settled(index, DONE)
 
     def _leave_for_time(self, index: int) -> None:
         self._watch.released(index)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kstream.core.run import Run
     from kstream.core.settling import Failures
 
+LONGEST = 1.0
+"""Seconds for which a group takes more records: meanwhile it holds locks that others wait for, up to their own limit."""
+
 
 class Group:
     """Records applied in one open transaction, none of them done before it commits."""
@@ -30,55 +33,82 @@ class Group:
         self._run = run
         self._ledger = ledger
         self._transaction: Transaction | None = None
+        self._until = 0.0
         self._applied: dict[int, int] = {}
+        self._keys: set[str] = set()
 
     @property
-    def full(self) -> bool:
-        return len(self._applied) >= self._ledger.group_limit
+    def due(self) -> bool:
+        """Whether it should be committed before it takes another record."""
+        applied = len(self._applied)
+        return applied > 0 and (
+            applied >= self._ledger.group_limit
+            or self._run.watch.in_doubt
+            or self._run.clock.monotonic() >= self._until
+        )
+
+    def holds_twin(self, index: int) -> bool:
+        """Whether a record of the same idempotency key is applied, and not yet done."""
+        return bool(self._keys) and self._key(index) in self._keys
 
     def apply(self, index: int) -> None:
         """Raises what the handler raises, with nothing of this record applied; ``LedgerError`` if the store fails."""
         run = self._run
         if self._transaction is None:
             self._transaction = self._ledger.begin(run.scope)
+            self._until = run.clock.monotonic() + LONGEST
         record = run.progress.batch.records[index]
-        duplicates = run.watch.duplicates
-        key = None if duplicates is None else duplicates.key(index)
+        key = self._key(index)
         fresh = self._transaction.apply(record.position, key, partial(_effect, run.process, record))
         self._applied[index] = DONE if fresh else SKIPPED
+        if key is not None:
+            self._keys.add(key)
 
     def commit(self) -> None:
-        """Makes the group's records done. Raises ``LedgerError``; then none of them is."""
-        if self._transaction is None:
+        """Makes the group's records done. Raises ``LedgerError``, or what an effect is to blame for; then none is."""
+        if self._transaction is None or not self._applied:
+            self.abandon()
             return
-        self._transaction.commit()
+        known = self._transaction.commit()
         self._transaction = None
-        for index, state in self._applied.items():
-            self._run.progress.states[index] = state
-            if self._run.watch.tells:
-                self._run.watch.settled(index)
-        self._applied.clear()
+        progress, watch = self._run.progress, self._run.watch
+        for index, state in self._take().items():
+            before = known and progress.batch.records[index].position in known
+            progress.states[index] = SKIPPED if before else state
+            if watch.tells:
+                watch.settled(index)
 
-    def abandon(self) -> None:
-        """Undoes what is not committed; its records stay as they were."""
+    def abandon(self) -> Sequence[int]:
+        """Undoes what is not committed, and returns those records; they are as if they had not been tried."""
         if self._transaction is not None:
             self._transaction.rollback()
             self._transaction = None
-            self._applied.clear()
+        return list(self._take())
+
+    def _key(self, index: int) -> str | None:
+        duplicates = self._run.watch.duplicates
+        return None if duplicates is None else duplicates.key(index)
+
+    def _take(self) -> dict[int, int]:
+        applied, self._applied = self._applied, {}
+        self._keys.clear()
+        return applied
 
 
 def run_lane(run: Run, indexes: Iterable[int], *, ledger: TransactionalLedger) -> None:
     """Processes these records in order, as ``inline.run_lane`` does, each exactly once."""
-    progress, watch = run.progress, run.watch
-    states, blocked = progress.states, progress.blocked
     group = Group(run, ledger)
     try:
-        for index, record in progress.batch.walk(indexes):
-            if progress.stopped or run.out_of_time():
+        for index, record in run.progress.batch.walk(indexes):
+            if run.progress.stopped or run.out_of_time():
                 break
-            if states[index] or (blocked and record.outer_key in blocked):
+            if run.progress.states[index] or _is_behind_another(run, record):
                 continue
-            if watch.asks and not watch.admits(index):
+            if group.holds_twin(index):
+                _commit(group, run, ledger)
+                if _is_behind_another(run, record):
+                    continue
+            if run.watch.asks and not run.watch.admits(index):
                 continue
             try:
                 if index in run.refused:
@@ -88,20 +118,53 @@ def run_lane(run: Run, indexes: Iterable[int], *, ledger: TransactionalLedger) -
                 raise
             except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
                 # Committed first: what the group holds must neither wait for this record's pauses nor be undone with it.
-                group.commit()
-                settle(run, {index: error}, partial(_attempt_alone, ledger=ledger))
-            if group.full:
-                group.commit()
-        group.commit()
+                _commit(group, run, ledger)
+                _settle(run, record, {index: error}, ledger)
+            if group.due:
+                _commit(group, run, ledger)
+        _commit(group, run, ledger)
     except LedgerError as error:
         run.telemetry.ledger_failed(error)
-        progress.stop()
+        run.progress.stop()
     finally:
         group.abandon()
 
 
 def _effect(process: Callable[[Record, Any], object], record: Record, transaction: Any) -> None:
     check_ran(process(record, transaction))
+
+
+def _is_behind_another(run: Run, record: Record) -> bool:
+    """Whether a record that is not done forbids this one to start."""
+    progress = run.progress
+    return progress.stopped or (bool(progress.blocked) and record.outer_key in progress.blocked)
+
+
+def _commit(group: Group, run: Run, ledger: TransactionalLedger) -> None:
+    """Commits the group. If an effect in it is at fault, each of its records is tried alone, and answers for itself."""
+    try:
+        group.commit()
+    except LedgerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - user code's fault; settled below, never taken for success
+        indexes = group.abandon()
+        for index in indexes:
+            record = run.progress.batch.records[index]
+            if _is_behind_another(run, record) or run.out_of_time():
+                run.watch.released(index)
+                continue
+            failures = {index: error} if len(indexes) == 1 else _attempt_alone(run, [index], ledger=ledger)
+            if failures:
+                _settle(run, record, failures, ledger)
+
+
+def _settle(run: Run, record: Record, failures: Failures, ledger: TransactionalLedger) -> None:
+    """Settles this record's failure, unless one before it has meanwhile turned out not to be done."""
+    if _is_behind_another(run, record):
+        for index in failures:
+            run.watch.released(index)
+    else:
+        settle(run, failures, partial(_attempt_alone, ledger=ledger))
 
 
 def _attempt_alone(run: Run, indexes: Sequence[int], *, ledger: TransactionalLedger) -> Failures:

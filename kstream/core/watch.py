@@ -39,6 +39,11 @@ class Watch:
         self.writes = journal is not None and journal.writes_along
         self.tells = self.asks or self.writes
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a circuit waits to hear how the record that it admitted fared."""
+        return self._circuit is not None and self._circuit.in_doubt
+
     def admits(self, index: int) -> bool:
         """Whether record ``index`` may be tried now."""
         if self._circuit is not None and not self._circuit.admits(self._clock.monotonic()):

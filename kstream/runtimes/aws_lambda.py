@@ -13,6 +13,8 @@ from kstream.settings import Settings
 from kstream.telemetry.logs import LogTelemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kstream.core.consumer import Consumer
     from kstream.core.outcome import Outcome
     from kstream.core.ports import Clock
@@ -26,11 +28,19 @@ class LambdaHandler:
     Not thread-safe, as a Lambda environment is not: one event at a time. ``outcome`` is what the last one came to.
     """
 
-    def __init__(self, consumer: Consumer, answer: Answer, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        answer: Answer,
+        settings: Settings,
+        clock: Clock,
+        uniform: Callable[[float, float], float] | None = None,
+    ) -> None:
         self.consumer = with_defaults(consumer, settings)
         self.outcome: Outcome | None = None
         self._answer = answer
         self._clock = clock
+        self._uniform = uniform
         self._processor: Processor | None = None
         if settings.in_lambda:
             # The init phase runs at full speed and outside the first invocation's time: build everything there.
@@ -59,9 +69,11 @@ class LambdaHandler:
             self._processor = None
 
     def _build(self) -> Processor:
-        from random import uniform
+        jitter = self._uniform
+        if jitter is None:
+            from random import uniform as jitter
 
-        return Processor(self.consumer, clock=self._clock, uniform=uniform, telemetry=LogTelemetry())
+        return Processor(self.consumer, clock=self._clock, uniform=jitter, telemetry=LogTelemetry())
 
     def _deadline(self, context: Any) -> float:
         """When to stop, early enough to answer before Lambda ends the process."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from kstream.clock import SystemClock
@@ -11,15 +12,16 @@ from kstream.core.errors import ConfigurationError, LedgerError
 from kstream.core.ledger_keys import DEFAULT_TTL, key_digest, scope_key, sequence_key, sequence_of, ttl_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import timedelta
     from types import ModuleType, TracebackType
     from typing import Self
 
-    from psycopg import Connection, Cursor
+    from psycopg import Connection
 
     from kstream.core.ports import Clock, Scope
     from kstream.core.record import Position
+    from kstream.stores.postgres_transaction import PostgresTransaction
 
 # One row for each user record, so that two transactions that mark the same one meet at its key: the second waits for the
 # first, and then finds it marked. COLLATE "C": the order of a sequence key is that of its bytes.
@@ -132,7 +134,14 @@ class PostgresLedger:
 
     def begin(self, scope: Scope) -> PostgresTransaction:
         connection = self._take("write")
-        return PostgresTransaction(connection, scope, self._clock, self._ttl, _psycopg().Error, self._give_back)
+        from kstream.stores.postgres_transaction import PostgresTransaction
+
+        return PostgresTransaction(
+            connection,
+            claim=partial(_claim, connection, scope, self._clock, self._ttl),
+            tidy=partial(_tidy, connection, self._clock),
+            over=partial(self._give_back, connection),
+        )
 
     def close(self) -> None:
         """Closes its idle connections. A later use connects again."""
@@ -155,30 +164,43 @@ class PostgresLedger:
         try:
             yield connection
             connection.commit()
-        except _psycopg().Error as error:
+        except BaseException as error:
             connection.close()
-            raise _failed(verb, error) from error
-        except BaseException:
-            connection.close()
+            if isinstance(error, _psycopg().Error):
+                raise _failed(verb, error) from error
             raise
         self._give_back(connection)
 
     def _take(self, verb: str) -> Connection[tuple[Any, ...]]:
         """An idle connection that still lives, or a new one."""
         psycopg = _psycopg()
-        with self._lock:
-            while self._idle:
-                connection = self._idle.pop()
-                if not connection.closed:
-                    return connection
+        while (connection := self._idle_one()) is not None:
+            try:
+                connection.execute("SELECT 1")  # a server that restarted since has left a dead one
+            except psycopg.Error:
+                connection.close()
+            else:
+                return connection
         try:
-            connection = cast("Connection[tuple[Any, ...]]", psycopg.connect(self._dsn))
-            self._prepare(connection)
+            fresh = cast("Connection[tuple[Any, ...]]", psycopg.connect(self._dsn))
+        except psycopg.ProgrammingError:
+            # Its words repeat parts of the string, and with them perhaps the password.
+            raise LedgerError(f"cannot {verb} the ledger in PostgreSQL: its dsn is no connection string") from None
         except psycopg.Error as error:
             raise _failed(verb, error) from error
-        return connection
+        try:
+            self._prepare(fresh)
+        except psycopg.Error as error:
+            fresh.close()
+            raise _failed(verb, error) from error
+        return fresh
+
+    def _idle_one(self) -> Connection[tuple[Any, ...]] | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
 
     def _prepare(self, connection: Connection[tuple[Any, ...]]) -> None:
+        """Makes the tables, if they are not there. Where it may not make them, somebody who may has to."""
         if self._prepared:
             return
         found = connection.execute("SELECT to_regclass('kstream_ledger'), to_regclass('kstream_ledger_keys')")
@@ -190,101 +212,32 @@ class PostgresLedger:
         self._prepared = True
 
     def _give_back(self, connection: Connection[tuple[Any, ...]]) -> None:
-        with self._lock:
-            self._idle.append(connection)
-
-
-class PostgresTransaction:
-    """Effects and markers in one PostgreSQL transaction. Implements ``kstream.core.ports.Transaction``."""
-
-    def __init__(
-        self,
-        connection: Connection[tuple[Any, ...]],
-        scope: Scope,
-        clock: Clock,
-        ttl: float,
-        error: type[Exception],
-        give_back: Callable[[Connection[tuple[Any, ...]]], None],
-    ) -> None:
-        self._connection: Connection[tuple[Any, ...]] | None = connection
-        self._scope = scope
-        self._clock = clock
-        self._ttl = ttl
-        self._error = error
-        self._give_back = give_back
-
-    def execute(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Cursor[tuple[Any, ...]]:
-        """For the handler: see ``kstream.stores.sql.SQLTransaction``."""
-        return self._live().execute(statement.encode(), parameters or None)
-
-    def apply(self, position: Position, key: str | None, effect: Callable[[Any], object]) -> bool:
-        connection = self._live()
-        try:
-            connection.execute("SAVEPOINT kstream_effect")
-            if not self._claim(connection, position, key):
-                connection.execute("ROLLBACK TO kstream_effect")
-                connection.execute("RELEASE kstream_effect")
-                return False
-        except self._error as error:
-            raise _failed("write", error) from error
-        try:
-            effect(self)
-        except BaseException as error:
-            self._undo_effect(connection, error)
-            raise
-        try:
-            connection.execute("RELEASE kstream_effect")
-        except self._error as error:
-            raise _failed("write", error) from error
-        return True
-
-    def commit(self) -> None:
-        connection = self._live()
-        try:
-            connection.commit()
-        except self._error as error:
-            self.rollback()
-            raise _failed("commit to", error) from error
-        self._connection = None
-        self._give_back(connection)
-
-    def rollback(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        try:
-            connection.rollback()
-        except self._error:
-            connection.close()  # the server rolls back what it had
-        else:
-            self._give_back(connection)
-
-    def _claim(self, connection: Connection[tuple[Any, ...]], position: Position, key: str | None) -> bool:
-        now = self._clock.time()
-        until = now + self._ttl
-        where = (scope_key(self._scope), sequence_key(position.sequence), position.sub_sequence)
-        if connection.execute(_CLAIM, (*where, until, now)).fetchone() is None:
-            return False
-        if key is None:
-            return True
-        return connection.execute(_CLAIM_KEY, (_place(self._scope), key_digest(key), until, now)).fetchone() is not None
-
-    def _undo_effect(self, connection: Connection[tuple[Any, ...]], error: BaseException) -> None:
-        try:
-            connection.execute("ROLLBACK TO kstream_effect")
-            connection.execute("RELEASE kstream_effect")
-        except self._error as failure:
-            # The connection, and with it all that the transaction held, is gone.
-            raise _failed("write", failure) from error
-
-    def _live(self) -> Connection[tuple[Any, ...]]:
-        if self._connection is None:
-            raise LedgerError("this transaction is over: do not keep it beyond process()")
-        return self._connection
+        if not connection.closed:
+            with self._lock:
+                self._idle.append(connection)
 
 
 def _failed(verb: str, error: Exception) -> LedgerError:
     return LedgerError(f"cannot {verb} the ledger in PostgreSQL: {str(error).strip() or type(error).__name__}")
+
+
+def _claim(
+    connection: Connection[tuple[Any, ...]], scope: Scope, clock: Clock, ttl: float, position: Position, key: str | None
+) -> bool:
+    now = clock.time()
+    until = now + ttl
+    where = (scope_key(scope), sequence_key(position.sequence), position.sub_sequence)
+    if connection.execute(_CLAIM, (*where, until, now)).fetchone() is None:
+        return False
+    if key is None:
+        return True
+    return connection.execute(_CLAIM_KEY, (_place(scope), key_digest(key), until, now)).fetchone() is not None
+
+
+def _tidy(connection: Connection[tuple[Any, ...]], clock: Clock, most: int) -> None:
+    now = clock.time()
+    connection.execute(_PURGE, (now, most))
+    connection.execute(_PURGE_KEYS, (now, most))
 
 
 def _place(scope: Scope) -> str:

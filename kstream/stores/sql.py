@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Protocol
+
+from kstream.core.errors import TransactionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+SAVEPOINT = "kstream_effect"
+"""Stands in front of each record's effect. Names of savepoints are the handler's to choose, but for this one."""
 
 
 class Rows(Protocol):
@@ -21,8 +27,28 @@ class Rows(Protocol):
 class SQLTransaction(Protocol):
     """What ``TransactionalHandler[SQLTransaction].process`` receives: statements that commit together with the marker.
 
-    Parameters are ``?`` or ``:name`` for SQLite, ``%s`` or ``%(name)s`` for PostgreSQL. It is valid until ``process``
-    returns. Do not begin, commit or roll back in it.
+    Parameters are ``?`` or ``:name`` for SQLite, ``%s`` or ``%(name)s`` for PostgreSQL. What a statement raises is the
+    database driver's; in PostgreSQL a failed statement spoils everything up to the last savepoint, so let it pass, or set
+    a savepoint of your own before it. Valid until ``process`` returns. A statement that would begin or end a transaction
+    raises ``TransactionError``.
     """
 
     def execute(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Rows: ...
+
+
+_CONTROL = re.compile(
+    r"""\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*          # comments in front
+    (?:begin|commit|end|abort|start|prepare\s+transaction
+    |rollback(?!\s+(?:(?:work|transaction)\s+)?to\b) # to a savepoint is allowed
+    )\b""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+
+
+def refuse_control(statement: str) -> None:
+    """Raises ``TransactionError`` for a statement that would end the transaction which is kstream's to end."""
+    if _CONTROL.match(statement) or SAVEPOINT in statement:
+        raise TransactionError(
+            f"process() must leave its transaction open: {statement.strip()[:40]!r} is not its to run. It commits with the "
+            "record's marker once process() has returned; raise, to undo it"
+        )

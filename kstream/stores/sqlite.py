@@ -197,7 +197,7 @@ class SQLiteLedger:
             is_marked=partial(self._is_marked, connection, scope),
             mark=partial(self._mark, connection, scope),
             explain=self._explain,
-            ended=self._turn.release,
+            ended=self._end_turn,
         )
 
     def close(self) -> None:
@@ -231,6 +231,14 @@ class SQLiteLedger:
         now = self._clock.time()
         connection.execute(_PURGE, (now, _PURGE_FACTOR * self.group_limit))
         connection.execute(_PURGE_KEYS, (now, _PURGE_FACTOR * self.group_limit))
+
+    def _end_turn(self) -> None:
+        assert self._transactions is not None
+        try:
+            self._transactions.total_changes  # noqa: B018 - asks whether it is closed, as a rollback that failed leaves it
+        except sqlite3.ProgrammingError:
+            self._transactions = None
+        self._turn.release()
 
     def _drop_transactions(self) -> None:
         connection, self._transactions = self._transactions, None

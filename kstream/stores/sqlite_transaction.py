@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from kstream.core.errors import LedgerError
+from kstream.core.errors import LedgerError, TransactionError
+from kstream.stores.sql import SAVEPOINT, refuse_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kstream.core.record import Position
+
+# What the file or its disk is to blame for, whatever statement meets it.
+_STORE_FAILS = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 
 
 class SQLiteTransaction:
@@ -39,38 +56,58 @@ class SQLiteTransaction:
         self._explain = explain
         self._ended = ended
         self._open = True
+        self._store_failed: sqlite3.Error | None = None
 
     def execute(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         """For the handler: see ``kstream.stores.sql.SQLTransaction``."""
-        return self._connection.execute(statement, parameters)
+        if not self._open:
+            raise TransactionError("this transaction is over: do not keep it beyond process()")
+        refuse_control(statement)
+        try:
+            return self._connection.execute(statement, parameters)
+        except sqlite3.Error as error:
+            code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+            if code & 0xFF in _STORE_FAILS:  # the low byte of an extended result code is its family
+                self._store_failed = error
+            raise
 
     def apply(self, position: Position, key: str | None, effect: Callable[[Any], object]) -> bool:
+        if not self._open:
+            raise LedgerError("this transaction is over")
         execute = self._connection.execute
         try:
             if self._is_marked(position, key):
                 return False
-            execute("SAVEPOINT kstream_effect")
+            execute(f"SAVEPOINT {SAVEPOINT}")
             self._mark(position, key)
         except sqlite3.Error as error:
-            raise self._failed("write", error) from error
+            self._fail("write", error)
         try:
             effect(self)
         except BaseException as error:
             self._undo_effect(error)
             raise
         try:
-            execute("RELEASE kstream_effect")
+            execute(f"RELEASE {SAVEPOINT}")
         except sqlite3.Error as error:
-            # The handler ended the transaction itself, and so committed or undid what is not its own.
-            raise self._failed("write", error) from error
+            if self._store_failed is None:
+                raise LedgerError(
+                    "process() ended its transaction: what it did up to there cannot be undone any more. Begin, commit "
+                    "and roll back nothing in it"
+                ) from error
+            self._fail("write", self._store_failed)
         return True
 
     def commit(self) -> None:
+        if not self._open:
+            raise LedgerError("this transaction is over")
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self.rollback()
-            raise self._failed("commit to", error) from error
+            if isinstance(error, sqlite3.IntegrityError):
+                raise  # a constraint that waits for the end: an effect broke it
+            self._fail("commit to", error)
         self._end()
 
     def rollback(self) -> None:
@@ -87,13 +124,15 @@ class SQLiteTransaction:
     def _undo_effect(self, error: BaseException) -> None:
         """Undoes the one effect. If that took the whole transaction with it, nothing that it held may count as done."""
         try:
-            self._connection.execute("ROLLBACK TO kstream_effect")
-            self._connection.execute("RELEASE kstream_effect")
+            self._connection.execute(f"ROLLBACK TO {SAVEPOINT}")
+            self._connection.execute(f"RELEASE {SAVEPOINT}")
         except sqlite3.Error as failure:
-            raise self._failed("write", error if isinstance(error, sqlite3.Error) else failure) from error
+            raise LedgerError(f"cannot write the ledger: {self._explain(self._store_failed or failure)}") from error
+        if self._store_failed is not None:
+            self._fail("write", self._store_failed)
 
-    def _failed(self, verb: str, error: sqlite3.Error) -> LedgerError:
-        return LedgerError(f"cannot {verb} the ledger: {self._explain(error)}")
+    def _fail(self, verb: str, error: sqlite3.Error) -> NoReturn:
+        raise LedgerError(f"cannot {verb} the ledger: {self._explain(error)}") from error
 
     def _end(self) -> None:
         if self._open:

@@ -17,8 +17,10 @@ from kstream.core.dead_letter import DeadLetter
 from kstream.core.ports import Scope
 from kstream.stores.directory import DirectoryDeadLetters
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
+from kstream.stores.postgres import PostgresLedger
 from kstream.stores.sqlite import SQLiteLedger
 from kstream.testing.clock import VirtualClock
+from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -68,7 +70,16 @@ def table(endpoint: str) -> str:
     return name
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("dynamodb", marks=integration)])
+@pytest.fixture(scope="session")
+def postgres_dsn() -> Iterator[str]:
+    """A running PostgreSQL."""
+    with postgres() as dsn:
+        yield dsn
+
+
+@pytest.fixture(
+    params=["memory", "sqlite", *(pytest.param(name, marks=integration) for name in ("postgres", "dynamodb"))]
+)
 def open_ledger(request: pytest.FixtureRequest, tmp_path: Path, clock: VirtualClock) -> Iterator[OpenLedger]:
     """Opens the store under test: each call is another instance over the same store, if it can have several."""
     with ExitStack() as closing:
@@ -77,6 +88,9 @@ def open_ledger(request: pytest.FixtureRequest, tmp_path: Path, clock: VirtualCl
             yield lambda: only
         elif request.param == "sqlite":
             yield lambda: closing.enter_context(SQLiteLedger(tmp_path / "ledger.db", ttl=TTL, clock=clock))
+        elif request.param == "postgres":
+            dsn = request.getfixturevalue("postgres_dsn")
+            yield lambda: closing.enter_context(PostgresLedger(dsn, ttl=TTL, clock=clock))
         else:
             name, endpoint = request.getfixturevalue("table"), request.getfixturevalue("endpoint")
             yield lambda: DynamoDBLedger(name, ttl=TTL, clock=clock, endpoint_url=endpoint)

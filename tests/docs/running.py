@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 _DOCUMENTED = "http://127.0.0.1:8080"
 _SESSION = Path(__file__).with_name("python_session.py")
+_CURL = Path(__file__).with_name("curl.py")
+# A small Debian image has no curl.
+_BEFORE = "" if shutil.which("curl") else f'curl() {{ {shlex.join([sys.executable, str(_CURL)])} "$@"; }}\n'
 
 
 class PageRun:
@@ -94,7 +98,8 @@ class PageRun:
                 self._printed = "".join(self._command(command) for command in commands(block.text))
             case "console":
                 for command, shown in transcript(block.text):
-                    assert_shown(self._here(shown), self._command(command))
+                    printed = self._command(command)  # first, because it may be what tells the address
+                    assert_shown(self._here(shown), printed)
             case "output" if block.options.get("from") == "dev":
                 self._wait_for(self._here(block.text))
             case "output":
@@ -145,7 +150,7 @@ class PageRun:
         if command.startswith("kstream dev"):
             return self._start(shlex.split(command)[2:])
         done = subprocess.run(
-            ["bash", "-c", self._here(command)],
+            ["bash", "-c", _BEFORE + self._here(command)],
             cwd=self._cwd,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -194,7 +199,11 @@ def transcript(text: str) -> list[tuple[str, str]]:
 
 def assert_shown(shown: str, printed: str) -> None:
     """That what is shown is what was printed; ``...`` is anything, and whole lines too."""
-    assert pattern(shown.strip()).fullmatch(printed.strip()), f"shown:\n{shown}\nprinted:\n{printed}"
+    assert pattern(_bare(shown)).fullmatch(_bare(printed)), f"shown:\n{shown}\nprinted:\n{printed}"
+
+
+def _bare(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
 def in_order(lines: list[str], printed: str) -> bool:

@@ -35,7 +35,9 @@ Place = tuple[int, int]
 """A record's position as a plain pair: sequence number, sub-sequence number."""
 
 
-def entry(sequence: int | str, data: bytes = b"{}", key: str = "a", *, raw: str | None = None) -> dict[str, Any]:
+def entry(
+    sequence: int | str, data: bytes = b"{}", key: str = "a", *, raw: str | None = None, shard_id: str = SHARD_ID
+) -> dict[str, Any]:
     """An entry of Lambda's Kinesis event. ``raw`` stands in place of the payload's base64."""
     return {
         "kinesis": {
@@ -47,7 +49,7 @@ def entry(sequence: int | str, data: bytes = b"{}", key: str = "a", *, raw: str 
         },
         "eventSource": "aws:kinesis",
         "eventVersion": "1.0",
-        "eventID": f"{SHARD_ID}:{sequence}",
+        "eventID": f"{shard_id}:{sequence}",
         "eventName": "aws:kinesis:record",
         "invokeIdentityArn": "arn:aws:iam::000000000000:role/consumer",
         "awsRegion": "us-east-1",
@@ -204,7 +206,7 @@ class Letters:
 
 
 class NotedLedger:
-    """A ledger in a dictionary that remembers each call. ``broken``: the calls (load, save) that fail."""
+    """A ledger in a dictionary that remembers each call. ``broken``: the calls, by name, that fail."""
 
     def __init__(self, known: Collection[Place] = (), *, broken: Collection[str] = ()) -> None:
         self.known: dict[int, int] = {}
@@ -212,6 +214,7 @@ class NotedLedger:
         self.loads: list[tuple[Scope, int, int]] = []
         self.saves: list[dict[int, int]] = []
         self.keys: set[str] = set()
+        self.key_saves: list[set[str]] = []
         self._lock = threading.Lock()
         for sequence, sub in known:
             self.known[sequence] = self.known.get(sequence, 0) | 1 << sub
@@ -233,10 +236,15 @@ class NotedLedger:
 
     def load_keys(self, scope: Scope, keys: Collection[str]) -> set[str]:
         with self._lock:
+            if "load_keys" in self.broken:
+                raise LedgerError("cannot be read")
             return self.keys & set(keys)
 
     def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
         with self._lock:
+            self.key_saves.append(set(keys))
+            if "save_keys" in self.broken:
+                raise LedgerError("cannot be written")
             self.keys |= set(keys)
 
     @property

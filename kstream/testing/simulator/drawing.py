@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import md5
 from typing import TYPE_CHECKING
 

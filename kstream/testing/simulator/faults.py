@@ -25,7 +25,7 @@ class Faults:
     For each record that a handler is given:
 
     ``timeout``        it takes longer than the function has: the process is killed, before or after the effect.
-    ``slow``           it takes a third of the function's time, so that deadlines are met.
+    ``slow``           it takes three tenths of the function's time, so that deadlines come.
     ``exit``           the handler ends its process in an orderly way, by ``SystemExit``.
     ``transient``      it fails once or twice, then succeeds.
     ``persistent``     it fails 3 to 12 times, which is longer than most retries in place, then succeeds.

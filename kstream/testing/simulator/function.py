@@ -12,7 +12,7 @@ from kstream.testing.simulator.world import Dead
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kstream.runtimes.aws_lambda import LambdaHandler
+    from kstream.testing.simulator.simulation import Environment
     from kstream.testing.simulator.truth import Truth
     from kstream.testing.simulator.world import Invocation, World
 
@@ -23,24 +23,26 @@ class Function:
     """``build`` makes the Lambda handler of a new environment. An environment works on one invocation at a time."""
 
     def __init__(
-        self, world: World, truth: Truth, build: Callable[[], LambdaHandler], *, timeout: float, raises: bool
+        self, world: World, truth: Truth, build: Callable[[], Environment], *, timeout: float, raises: bool
     ) -> None:
         self._world = world
         self._truth = truth
         self._build = build
         self._timeout = timeout
         self._raises = raises
-        self._idle: list[LambdaHandler] = []
+        self._idle: list[Environment] = []
 
     def invoke(self, event: dict[str, Any], invocation: Invocation) -> object:
         """What the function answers, or a ``Failure`` if it does not."""
         world = self._world
-        invocation.kill_at = world.clock.monotonic() + self._timeout
+        if world.at_work:
+            world.counts["at once"] += 1
         world.at_work.append(invocation)
         environment = self._environment()
         survives = False
         try:
             world.step("before the invocation")
+            invocation.kill_at = world.clock.monotonic() + self._timeout
             answer = environment(event, LambdaContext(clock=world.clock, timeout=self._timeout))
             world.step("after the answer was computed")
             survives = True
@@ -72,7 +74,7 @@ class Function:
             environment.close()
         self._idle.clear()
 
-    def _environment(self) -> LambdaHandler:
+    def _environment(self) -> Environment:
         if self._idle:
             environment = self._idle.pop()
             if self._world.random.random() >= _COLD_STARTS:

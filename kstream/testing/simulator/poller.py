@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kstream.core.delivery.answer import Failure, Partial, Success, parse_answer
 from kstream.core.delivery.batch import Delivery
 from kstream.core.events import kinesis_event
+from kstream.core.shards import Shard
 from kstream.runtimes.shard_order import startable
 from kstream.testing.simulator.reader import ShardReader
 from kstream.testing.simulator.world import Invocation
@@ -35,6 +36,7 @@ class Poller:
         self._stream = stream
         self._mapping = mapping
         self._function = function
+        self._listed = [Shard(shard.id, shard.parents, shard.closed) for shard in stream.shards]
         self._readers: list[ShardReader] = []
         self._ended: set[str] = set()
         self._started: set[str] = set()
@@ -176,8 +178,7 @@ class Poller:
     # Shards
 
     def _start_shards(self) -> None:
-        for shard in startable(self._stream.shards, ended=self._ended, started=self._started):  # type: ignore[type-var]
-            assert shard.id not in self._started
+        for shard in startable(self._listed, ended=self._ended, started=self._started):
             self._started.add(shard.id)
             self._readers.append(ShardReader(self._stream.by_id[shard.id], self._mapping))
 

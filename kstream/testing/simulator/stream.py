@@ -93,7 +93,7 @@ class Carrier:
 
 
 class SimulatedShard:
-    """Has the attributes of ``kstream.core.shards.Shard``. ``first_hash`` to ``last_hash`` are its keys' hashes."""
+    """``first_hash`` to ``last_hash`` are the hashes of its keys. ``closed``: it has been split or merged."""
 
     def __init__(self, shard_id: str, parents: tuple[str, ...], first_hash: int, last_hash: int) -> None:
         self.id = shard_id

@@ -24,6 +24,4 @@ class Trace:
         return len(self._entries)
 
     def lines(self) -> list[str]:
-        return [
-            f"{at:9.3f}  {'| ' * depth}{template.format(*values)}" for at, depth, template, values in self._entries
-        ]
+        return [f"{at:9.3f}  {'| ' * depth}{template.format(*values)}" for at, depth, template, values in self._entries]

@@ -93,7 +93,9 @@ class Truth:
 
     def settled(self, item: Item) -> bool:
         """It is done, or its copy or its name is kept where somebody will find it."""
-        return bool(item.effects or item.parked or item.discarded or (item.key is not None and item.key in self.done_keys))
+        return bool(
+            item.effects or item.parked or item.discarded or (item.key is not None and item.key in self.done_keys)
+        )
 
     def _check_order(self, item: Item) -> None:
         chain = item.chain
@@ -124,7 +126,9 @@ class Truth:
         for sequence, bitmap in done.items():
             carrier = shard.carrier(sequence)
             if carrier is None or bitmap >> len(carrier.items):
-                self.violated("not done", f"the ledger is told of {shard.id} {sequence}, bits {bitmap:b}: nothing there")
+                self.violated(
+                    "not done", f"the ledger is told of {shard.id} {sequence}, bits {bitmap:b}: nothing there"
+                )
                 continue
             for item in carrier.items:
                 if bitmap >> item.sub & 1 and not self.settled(item):

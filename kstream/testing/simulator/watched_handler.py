@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.errors import Reject
-from kstream.core.handler import BatchHandler, Handler, RecordHandler, TransactionalHandler
+from kstream.core.handler import BatchHandler, Handler, TransactionalHandler
 from kstream.core.idempotency import has_keys
 from kstream.core.run import check_ran
 
@@ -31,8 +31,8 @@ class Stage:
         self.truth = truth
         self._exit = world.faults.exit if exits else 0.0
 
-    def begin(self, record: Record) -> Item | None:
-        """The handler is given a record. Raises what is to befall it."""
+    def begin(self, record: Record, *, may_commit: bool = False) -> Item | None:
+        """The handler is given a record. Raises what is to befall it, if it does not befall the commit."""
         world = self.world
         item = self.truth.item_of(record)
         world.step("before the effect of", item)
@@ -43,7 +43,8 @@ class Stage:
         if world.fails(self._exit, "exits drawn"):
             world.trace.add("the handler raises SystemExit at {}", item)
             raise SystemExit
-        if item is not None and item.failures:
+        at_the_commit = may_commit and item is not None and item.failures > 0 and world.random.random() < 0.4
+        if item is not None and item.failures and not at_the_commit:
             self._fail(item)
         if late:
             world.pass_time()  # killed, if it comes to that, only when the effect has happened
@@ -110,9 +111,11 @@ class WatchedTransactionalHandler(_Watched, TransactionalHandler[Any]):
     """Its effects take hold when their transaction commits; see ``watched_transactions``."""
 
     def process(self, record: Record, transaction: Any) -> None:
-        item = self._stage.begin(record)
+        world = self._stage.world
+        item = self._stage.begin(record, may_commit=True)
         check_ran(self._inner.process(record, transaction))
-        self._stage.world.step("in the transaction, after", item)
+        world.step("in the transaction, after", item)
+        world.applied = record, item is not None and item.failures > 0
 
 
 class WatchedBatchHandler(_Watched, BatchHandler):
@@ -170,7 +173,7 @@ def watched(inner: AnyHandler, stage: Stage, *, asynchronous: bool) -> AnyHandle
     """A handler of the same kind as ``inner``, around it."""
     if isinstance(inner, BatchHandler):
         return (WatchedAsyncBatchHandler if asynchronous else WatchedBatchHandler)(inner, stage)
-    keyed = isinstance(inner, RecordHandler) and has_keys(inner)
+    keyed = has_keys(inner)
     if isinstance(inner, TransactionalHandler):
         return (_KeyedTransactionalHandler if keyed else WatchedTransactionalHandler)(inner, stage)
     if asynchronous:

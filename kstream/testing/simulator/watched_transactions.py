@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from kstream.core.errors import LedgerError
 from kstream.testing.simulator.transactions import SimulatedTransactions
+from kstream.testing.simulator.watched_handler import SimulatedError
 from kstream.testing.simulator.watched_stores import WatchedLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from kstream.core.ports import Scope, Transaction, TransactionalLedger
     from kstream.core.record import Position, Record
     from kstream.testing.simulator.stream import Item
     from kstream.testing.simulator.truth import Truth
-    from kstream.testing.simulator.world import Invocation, World
+    from kstream.testing.simulator.world import World
 
 
 class WatchedTransactionalLedger(WatchedLedger):
@@ -47,7 +48,7 @@ class WatchedTransaction:
         self._world = world
         self._truth = truth
         self._applied: list[tuple[Item, Record]] = []
-        self._invocation: Invocation = world.at_work[-1]
+        self._faulty: list[Item] = []
         self._open = True
         self._exclusive = exclusive
         world.exclusive += exclusive
@@ -63,42 +64,56 @@ class WatchedTransaction:
         item = carrier.items[position.sub_sequence]
         fresh = self._inner.apply(position, key, effect)
         if fresh:
-            self._applied.append((item, _record_of(effect)))
+            assert world.applied is not None
+            record, faulty = world.applied
+            self._applied.append((item, record))
+            if faulty:
+                self._faulty.append(item)
         else:
             world.trace.add("{} is marked as done", item)
             self._truth.skipped(item)
         world.step("after applying", item)
         return fresh
 
-    def commit(self) -> None:
+    def commit(self) -> Collection[Position] | None:
         world = self._world
         world.step("before the commit")
+        if self._faulty:
+            self._fail_for_an_effect()
         fails = world.fails(world.faults.ledger_writes, "ledger failures")
         if fails and world.random.random() < 0.5:
             world.trace.add("the commit fails")
             self.rollback()
             raise LedgerError("throttled (simulated)")
-        self._inner.commit()
+        known = self._inner.commit()
         self._close()
         for item, record in self._applied:
-            self._truth.effect(item, record)
-            world.trace.add("{} takes effect, committed", item)
+            if known and record.position in known:
+                world.trace.add("{} was marked as done before the commit", item)
+                self._truth.skipped(item)
+            else:
+                self._truth.effect(item, record)
+                world.trace.add("{} takes effect, committed", item)
         if fails:
             world.trace.add("the commit took hold, and its answer is lost")
             raise LedgerError("no answer (simulated)")
         world.step("after the commit")
+        return known
 
     def rollback(self) -> None:
         self._inner.rollback()
         self._close()
 
+    def _fail_for_an_effect(self) -> None:
+        """As a condition does that shows only now that it does not hold: nothing takes hold."""
+        self.rollback()
+        for item in self._faulty:
+            item.failures -= 1
+        self._world.counts["handler errors"] += 1
+        self._world.trace.add("the commit fails for {}", self._faulty[0])
+        raise SimulatedError("an effect of this transaction cannot be committed")
+
     def _close(self) -> None:
         if self._open:
             self._open = False
             self._world.exclusive -= self._exclusive
-
-
-def _record_of(effect: Any) -> Record:
-    """The core applies ``partial(call, process, record)``."""
-    record: Record = effect.args[-1]
-    return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from kstream.core.errors import LedgerError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from kstream.core.delivery.batch import Delivery
     from kstream.core.delivery.shard import ShardDelivery
     from kstream.core.ports import Transaction
+    from kstream.core.record import Record
     from kstream.testing.clock import VirtualClock
     from kstream.testing.simulator.faults import Faults
     from kstream.testing.simulator.reader import ShardReader
@@ -40,14 +42,19 @@ class Invocation:
     __slots__ = ("dead", "delivery", "kill_at", "number", "origin", "reader", "shard", "superseded", "transactions")
 
     def __init__(
-        self, number: int, reader: ShardReader, shard: ShardDelivery, delivery: Delivery, origin: Invocation | None = None
+        self,
+        number: int,
+        reader: ShardReader,
+        shard: ShardDelivery,
+        delivery: Delivery,
+        origin: Invocation | None = None,
     ) -> None:
         self.number = number
         self.reader = reader
         self.shard = shard
         self.delivery = delivery
         self.origin = origin or self
-        self.kill_at = 0.0
+        self.kill_at = inf
         self.dead = False
         self.superseded = False
         self.transactions: list[Transaction] = []
@@ -67,7 +74,7 @@ class Meanwhile(Protocol):
 class World:
     """Time, chance, and who is at work. One thread at a time; ``exclusive`` above 0: no second invocation now."""
 
-    def __init__(self, random: Random, faults: Faults, clock: VirtualClock, trace: Trace) -> None:
+    def __init__(self, random: Random, faults: Faults, clock: VirtualClock, trace: Trace, *, timeout: float) -> None:
         self.random = random
         self.faults = faults
         self.clock = clock
@@ -76,6 +83,9 @@ class World:
         self.meanwhile: Meanwhile | None = None
         self.at_work: list[Invocation] = []
         self.exclusive = 0
+        self.applied: tuple[Record, bool] | None = None
+        """What a transaction's handler has just worked on, and whether its commit is to fail for it."""
+        self._timeout = timeout
         self._left = faults.limit
         self._thread = threading.get_ident()
         self._crash = faults.crash
@@ -114,9 +124,9 @@ class World:
         faults, random = self.faults, self.random
         invocation = self.at_work[-1]
         if faults.timeout and self.fails(faults.timeout, "too slow"):
-            self.clock.advance(max(0.0, invocation.kill_at - self.clock.monotonic()))
+            self.clock.advance(max(0.0, invocation.kill_at - self.clock.monotonic()) + 0.001)
         elif faults.slow and self.fails(faults.slow, "slow"):
-            self.clock.advance(max(0.0, invocation.kill_at - self.clock.monotonic()) / 3)
+            self.clock.advance(0.3 * self._timeout)
         else:
             self.clock.advance(0.01 * random.random())
 

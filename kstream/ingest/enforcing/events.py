@@ -1,0 +1,47 @@
+"""The events that API Gateway sends to a Lambda authorizer (developer guide, "Input to an API Gateway Lambda authorizer")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kstream.ingest.enforcing.call import Call, LocalApi
+
+
+def token_event(call: Call, api: LocalApi, token: str) -> dict[str, Any]:
+    return {
+        "type": "TOKEN",
+        "methodArn": api.method_arn(call.method, call.path),
+        "authorizationToken": token,
+    }
+
+
+def request_event(call: Call, api: LocalApi) -> dict[str, Any]:
+    query: dict[str, list[str]] = {}
+    for name, value in call.query:
+        query.setdefault(name, []).append(value)
+    return {
+        "type": "REQUEST",
+        "methodArn": api.method_arn(call.method, call.path),
+        # The paths of the ingest API are literal: the resource is the path.
+        "resource": call.path,
+        "path": call.path,
+        "httpMethod": call.method,
+        "headers": dict(call.headers),
+        "multiValueHeaders": {name: [value] for name, value in call.headers.items()},
+        "queryStringParameters": {name: values[-1] for name, values in query.items()},
+        "multiValueQueryStringParameters": query,
+        "pathParameters": {},
+        "stageVariables": {},
+        "requestContext": {
+            "accountId": api.account,
+            "apiId": api.api_id,
+            "stage": api.stage,
+            "httpMethod": call.method,
+            "path": f"/{api.stage}{call.path}",
+            "resourcePath": call.path,
+            "protocol": "HTTP/1.1",
+            "requestId": call.request_id,
+            "identity": {"sourceIp": call.source_ip, "userAgent": call.headers.get("user-agent")},
+        },
+    }
