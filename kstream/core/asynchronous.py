@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kstream.core.errors import DeadLetterError
+from kstream.core.late import Late
 from kstream.core.progress import DONE, PENDING
 from kstream.core.run import check_ran
 from kstream.core.settling import Again, Park
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
+    from typing import Any
 
     from kstream.core.run import Run
     from kstream.core.settling import Failures
@@ -20,47 +23,98 @@ if TYPE_CHECKING:
 CANCEL_GRACE = 0.1
 """Seconds that cancelled tasks have to let go. They run into the deadline's margin."""
 
+_log = logging.getLogger("kstream")
+
 
 class AsyncRunner:
-    """Keeps one event loop between batches, so that a handler's clients live as long as the handler."""
+    """Keeps one event loop between batches, so that a handler's clients live as long as the handler.
+
+    A handler can put off its cancellation. Then its task goes on in the next batch's time, and holds back its lane.
+    """
 
     def __init__(self, *, batch_handler: bool = False) -> None:
-        self._work = _run_batch if batch_handler else _run_lanes
+        self._batch_handler = batch_handler
         self._loop = asyncio.Runner()
+        self._late = Late()
 
     def run(self, run: Run) -> None:
-        self._loop.run(_until_deadline(run, self._work))
+        self._loop.run(self._run(run))
 
     def close(self) -> None:
-        self._loop.close()
+        if self._late.workers():
+            self._loop.run(self._let_go(CANCEL_GRACE))
+        if self._late.workers():
+            self._loop.get_loop().close()  # an orderly end would wait for them for ever
+        else:
+            self._loop.close()
+
+    async def _run(self, run: Run) -> None:
+        if self._late.workers():
+            await self._let_go(min(CANCEL_GRACE, max(0.0, run.deadline - run.clock.monotonic())))
+        if self._batch_handler or run.max_workers == 1:
+            await self._one_by_one(run)
+        else:
+            await self._side_by_side(run)
+
+    async def _one_by_one(self, run: Run) -> None:
+        if self._late.workers():
+            _log.warning("the batch waits: an earlier one is still under way")
+            return
+        work = _batch(run) if self._batch_handler else _run_lane(run, range(len(run.progress.states)))
+        await self._until_deadline(run, {asyncio.ensure_future(work): _Hand()})
+
+    async def _side_by_side(self, run: Run) -> None:
+        lanes = self._late.free_lanes(run.progress)
+        if lanes and run.watch.circuit_open:
+            # One record finds out whether the dependency is back. Beside it the others would only be turned away.
+            lanes[0], trial = lanes[0][1:], lanes[0][:1]
+            await self._work_off(run, [trial])
+        await self._work_off(run, lanes)
+
+    async def _work_off(self, run: Run, lanes: Sequence[Sequence[int]]) -> None:
+        waiting = deque(lanes)
+        hands = [_Hand() for _ in range(min(run.max_workers, len(lanes)))]
+        await self._until_deadline(run, {asyncio.ensure_future(hand.work(run, waiting)): hand for hand in hands})
+
+    async def _until_deadline(self, run: Run, tasks: Mapping[asyncio.Task[None], _Hand]) -> None:
+        if not tasks:
+            return
+        left = run.deadline - run.clock.monotonic()
+        try:
+            _, late = await asyncio.wait(tasks, timeout=None if left == float("inf") else max(0.0, left))
+            if late:
+                # What still runs is not reported as done, even if it ends while it is cancelled.
+                run.progress.stop(out_of_time=True)
+                run.progress.freeze()
+                for task in late:
+                    task.cancel()
+                await asyncio.wait(late, timeout=CANCEL_GRACE)
+        finally:
+            for task, hand in tasks.items():
+                if not task.done():
+                    task.cancel()
+                    self._late.keep(task, None if hand.index is None else run.progress.lane_name(hand.index))
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def _let_go(self, seconds: float) -> None:
+        await asyncio.wait(cast("Collection[asyncio.Task[None]]", self._late.workers()), timeout=seconds)
 
 
-async def _until_deadline(run: Run, work: Callable[[Run], Sequence[Awaitable[None]]]) -> None:
-    tasks = [asyncio.ensure_future(worker) for worker in work(run)]
-    if not tasks:
-        return
-    left = run.deadline - run.clock.monotonic()
-    finished, late = await asyncio.wait(tasks, timeout=None if left == float("inf") else max(0.0, left))
-    if late:
-        # What still runs is not reported as done, even if it ends while it is cancelled.
-        run.progress.stop(out_of_time=True)
-        run.progress.freeze()
-        for task in late:
-            task.cancel()
-        await asyncio.wait(late, timeout=CANCEL_GRACE)
-    for task in finished:
-        task.result()
+class _Hand:
+    """One task's share of a batch. ``index``: the first record of the lane it is in."""
 
+    __slots__ = ("index",)
 
-def _run_lanes(run: Run) -> Sequence[Awaitable[None]]:
-    if run.max_workers == 1:
-        return [_run_lane(run, range(len(run.progress.states)))]
-    lanes = deque(run.progress.lanes())
-    return [_work_off(run, lanes) for _ in range(min(run.max_workers, len(lanes)))]
+    def __init__(self) -> None:
+        self.index: int | None = None
 
-
-def _run_batch(run: Run) -> Sequence[Awaitable[None]]:
-    return [_batch(run)]
+    async def work(self, run: Run, waiting: deque[Sequence[int]]) -> None:
+        while waiting and not run.progress.stopped:
+            if indexes := waiting.popleft():
+                self.index = indexes[0]
+                await _run_lane(run, indexes)
 
 
 async def _batch(run: Run) -> None:
@@ -79,11 +133,6 @@ async def _batch(run: Run) -> None:
                 await asyncio.to_thread(run.watch.settled, index)
     if failures:
         await _settle(run, failures, _attempt_batch)
-
-
-async def _work_off(run: Run, lanes: deque[Iterable[int]]) -> None:
-    while lanes and not run.progress.stopped:
-        await _run_lane(run, lanes.popleft())
 
 
 async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
@@ -153,11 +202,14 @@ async def _settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence
     steps = run.settling.steps(failures)
     answer: Failures | DeadLetterError | None = None
     while True:
-        try:
-            step = steps.send(answer)
-        except StopIteration:
-            return
+        # Settling a record may write to the ledger, which must not hold up the loop.
+        if run.watch.writes:
+            step = await asyncio.to_thread(_next_step, steps, answer)
+        else:
+            step = _next_step(steps, answer)
         match step:
+            case None:
+                return
             case Again(pause, indexes):
                 await run.clock.sleep_async(pause)
                 answer = await attempt(run, indexes)
@@ -168,6 +220,15 @@ async def _settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence
                     answer = None
                 except DeadLetterError as error:
                     answer = error
+
+
+def _next_step(
+    steps: Generator[Again | Park, Any, None], answer: Failures | DeadLetterError | None
+) -> Again | Park | None:
+    try:
+        return steps.send(answer)
+    except StopIteration:
+        return None
 
 
 def _pass_on_if_ours(error: BaseException) -> None:

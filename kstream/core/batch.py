@@ -10,7 +10,7 @@ from kstream.core.errors import UndecodableRecord
 from kstream.core.record import EventRecord, Record, decode_base64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kstream.core.aggregation import Aggregate
 
@@ -43,11 +43,14 @@ class Batch:
                  of many aggregates need not exist at once.
     """
 
-    __slots__ = ("outers", "records")
+    __slots__ = ("_check", "outers", "records")
 
-    def __init__(self, outers: Sequence[Record], records: Sequence[Record]) -> None:
+    def __init__(
+        self, outers: Sequence[Record], records: Sequence[Record], check: Callable[[], None] | None = None
+    ) -> None:
         self.outers = outers
         self.records = records
+        self._check = check
 
     @classmethod
     def plain(cls, records: Sequence[Record]) -> Batch:
@@ -55,19 +58,32 @@ class Batch:
         return cls(records, records)
 
     @classmethod
-    def from_entries(cls, entries: Sequence[dict[str, Any]]) -> Batch:
-        """Of the entries of Lambda's Kinesis event. Aggregates are told by their prefix: plain records stay encoded."""
+    def from_entries(cls, entries: Sequence[dict[str, Any]], check: Callable[[], None] | None = None) -> Batch:
+        """Of the entries of Lambda's Kinesis event. Aggregates are told by their prefix: plain records stay encoded.
+
+        ``check``  raises if an entry is not what it should be; see ``verify``.
+        """
         outers: list[Record] = [EventRecord(entry) for entry in entries]
         aggregated = [
             index for index, entry in enumerate(entries) if entry["kinesis"]["data"].startswith(AGGREGATE_PREFIX)
         ]
         if not aggregated:
-            return cls(outers, outers)
+            return cls(outers, outers, check)
         parts: list[Aggregate | None] = [None] * len(outers)
         users = outers.copy()
         for index in aggregated:
             users[index], parts[index] = _unpack(outers[index], entries[index]["kinesis"]["data"])
-        return cls(outers, UserRecords(users, parts))
+        return cls(outers, UserRecords(users, parts), check)
+
+    def verify(self) -> None:
+        """Raises unless each record has an identity, all in the same shard. Called before any position is believed.
+
+        Not called for a batch that is done as a whole and of which a ledger knows nothing: nobody asks for a position
+        then, and looking at every entry would cost as much as a tenth of reading its JSON.
+        """
+        if self._check is not None:
+            self._check()
+            self._check = None
 
     def walk(self, indexes: Iterable[int]) -> Iterable[tuple[int, Record]]:
         """These user records, in the given order, each with its index."""

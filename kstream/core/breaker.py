@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from kstream.core.errors import ConfigurationError
+from kstream.core.errors import ConfigurationError, Reject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +13,9 @@ class CircuitBreaker:
     """The policy. ``failures`` failed attempts in a row, of the kinds in ``on``, open the circuit.
 
     An open circuit ends the batch: what is done stays done, the rest is unfinished, and the runtime delivers it again.
-    After ``reset_after`` seconds one record is tried; if it succeeds the circuit closes. A record is never dead-lettered
-    because of an open circuit. Name in ``on`` what a failing dependency raises, not what a bad record does.
+    After ``reset_after`` seconds one record is tried, alone; if it succeeds the circuit closes, and the batch goes on.
+    A record is never dead-lettered because of an open circuit. Name in ``on`` what a failing dependency raises, not what
+    a bad record does; ``Reject`` never counts.
     """
 
     failures: int = 10
@@ -35,6 +36,7 @@ class Circuit:
         self._policy = policy
         self._failures = 0
         self._retry_at: float | None = None
+        self._trying = False
         self._lock = threading.Lock()
 
     def admits(self, now: float) -> bool:
@@ -48,7 +50,12 @@ class Circuit:
             if now < retry_at:
                 return False
             self._retry_at = now + self._policy.reset_after
+            self._trying = True
             return True
+
+    @property
+    def open(self) -> bool:
+        return self._retry_at is not None
 
     @property
     def in_doubt(self) -> bool:
@@ -60,14 +67,25 @@ class Circuit:
             with self._lock:
                 self._failures = 0
                 self._retry_at = None
+                self._trying = False
 
     def failed(self, error: BaseException, now: float) -> bool:
-        """Counts a failed attempt. True if the circuit is open now."""
-        if not isinstance(error, self._policy.on):
+        """Counts a failed attempt. True if it is the dependency's, and the circuit is open now."""
+        if isinstance(error, Reject) or not isinstance(error, self._policy.on):
+            self._find_out_with_another(now)
             return False
         with self._lock:
             self._failures += 1
+            self._trying = False
             if self._failures < self._policy.failures:
                 return False
             self._retry_at = now + self._policy.reset_after
             return True
+
+    def _find_out_with_another(self, now: float) -> None:
+        # A bad record tells nothing of the dependency. Were it to use up the trial, and come first in each delivery, the
+        # circuit would never close.
+        if self._trying:
+            with self._lock:
+                if self._trying:
+                    self._retry_at, self._trying = now, False

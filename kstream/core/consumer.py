@@ -35,7 +35,8 @@ class Consumer:
                          KPL aggregate, its outer key), the others go on. ``"none"``: everything goes on.
     ``retry``            what happens in place to an attempt that raised; see ``Retry``.
     ``breaker``          stops the batch while a dependency is down; see ``CircuitBreaker``.
-    ``ledger``           remembers what is done beyond the checkpoint, so that redelivery does not run it again.
+    ``ledger``           remembers what is done beyond the checkpoint, so that redelivery does not run it again. Without
+                         one, the runtime may give it the ledger of ``KSTREAM_LEDGER``.
     ``mode``             ``"sparse"``: written once, when a batch is left unfinished. ``"full"``: after every record.
                          ``"transactional"``: with each effect, in its transaction. The default is ``"transactional"``
                          for a ``TransactionalHandler`` and ``"sparse"`` for any other.
@@ -84,8 +85,6 @@ class Consumer:
             raise ConfigurationError(f"ledger={self.ledger!r} is not a ledger: give one, such as SQLiteLedger(path)")
         if self.save_every is not None and self.save_every < 1:
             raise ConfigurationError(f"save_every={self.save_every}: records, at least 1")
-        if self.ledger is None and (self.mode is not None or self.save_every is not None):
-            raise ConfigurationError("mode= and save_every= say how a ledger is written: give ledger= as well")
 
     def build_handler(self) -> AnyHandler:
         """The handler itself: the given instance, or a new one from the given class or function."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class KeyFailed(Exception):
-    """``idempotency_key`` raised: without a key the record must not be tried at all."""
+    """``idempotency_key`` gave no key and did not say that there is none: the record must not be tried at all."""
 
 
 class Duplicates:
@@ -27,7 +27,6 @@ class Duplicates:
         self._progress = progress
         self._done: set[str] = set()
         self._running: set[str] = set()
-        self._fresh: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -57,23 +56,21 @@ class Duplicates:
             self._running.add(key)
             return True
 
-    def settled(self, index: int) -> None:
-        if key := self._keys.get(index):
+    def done(self, index: int) -> str | None:
+        """Record ``index`` took effect, and so its twins must not. Its key, if it has one."""
+        key = self._keys.get(index)
+        if key is not None:
             with self._lock:
                 self._running.discard(key)
                 self._done.add(key)
-                self._fresh.add(key)
+        return key
 
     def released(self, index: int) -> None:
-        if key := self._keys.get(index):
+        """Record ``index`` is under way no more and had no effect: a twin may be tried."""
+        key = self._keys.get(index)
+        if key is not None:
             with self._lock:
                 self._running.discard(key)
-
-    def take_fresh(self) -> set[str]:
-        """The keys that became done since the last call."""
-        with self._lock:
-            fresh, self._fresh = self._fresh, set()
-        return fresh
 
 
 def has_keys(handler: object) -> bool:
@@ -81,16 +78,23 @@ def has_keys(handler: object) -> bool:
     return isinstance(handler, RecordHandler) and type(handler).idempotency_key is not RecordHandler.idempotency_key
 
 
-def keys_of(handler: RecordHandler, progress: Progress) -> tuple[dict[int, str], dict[int, Exception]]:
-    """The keys of a batch's pending records, and the records for which the handler could not tell one."""
+def keys_of(
+    handler: RecordHandler, progress: Progress, unseen: Collection[int]
+) -> tuple[dict[int, str], dict[int, Exception]]:
+    """The keys of a batch's pending records, and the records for which the handler could not tell one.
+
+    It is not asked about the records in ``unseen``, which no handler may see.
+    """
     keys: dict[int, str] = {}
     refused: dict[int, Exception] = {}
     for index, record in enumerate(progress.batch.records):
-        if progress.states[index] != PENDING:
+        if progress.states[index] != PENDING or index in unseen:
             continue
         try:
-            key = handler.idempotency_key(record)
+            key = _checked(handler.idempotency_key(record))
         except Reject as error:
+            refused[index] = error
+        except KeyFailed as error:
             refused[index] = error
         except Exception as error:  # noqa: BLE001 - user code; the record fails, untried
             failure = KeyFailed(f"idempotency_key raised {type(error).__name__}: {error}")
@@ -100,3 +104,12 @@ def keys_of(handler: RecordHandler, progress: Progress) -> tuple[dict[int, str],
             if key is not None:
                 keys[index] = key
     return keys, refused
+
+
+def _checked(key: object) -> str | None:
+    # An empty key is what comes of a field that is missing, and would make one fact of all records that miss it.
+    if key is None or (isinstance(key, str) and key):
+        return key
+    raise KeyFailed(
+        f"idempotency_key returned {key!r}, not text that tells facts apart: return a str, or None for a record without one"
+    )

@@ -1,9 +1,7 @@
-"""Running a batch with ``def process``: on the calling thread, or key by key on several."""
+"""Running a batch with ``def process`` on the calling thread."""
 
 from __future__ import annotations
 
-import contextvars
-from collections import deque
 from typing import TYPE_CHECKING
 
 from kstream.core.errors import DeadLetterError
@@ -13,7 +11,6 @@ from kstream.core.settling import Again, Park
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from concurrent.futures import ThreadPoolExecutor
 
     from kstream.core.run import Run
     from kstream.core.settling import Failures
@@ -55,47 +52,6 @@ class BatchRunner:
 
     def close(self) -> None:
         pass
-
-
-class ThreadRunner:
-    """Keys side by side on a bounded pool of threads, each key strictly in order."""
-
-    def __init__(self, lane: Lane, max_workers: int) -> None:
-        self._lane = lane
-        self._max_workers = max_workers
-        self._pool: ThreadPoolExecutor | None = None
-
-    def run(self, run: Run) -> None:
-        from concurrent.futures import ThreadPoolExecutor, wait
-
-        lanes = deque(run.progress.lanes())
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._max_workers, thread_name_prefix="kstream")
-        workers = [
-            self._pool.submit(contextvars.copy_context().run, self._work_off, run, lanes)
-            for _ in range(min(self._max_workers, len(lanes)))
-        ]
-        left = run.deadline - run.clock.monotonic()
-        finished, late = wait(workers, timeout=None if left == float("inf") else max(0.0, left))
-        if late:
-            # What still runs is not reported as done. Its threads cannot be ended, so they keep the old pool.
-            run.progress.stop(out_of_time=True)
-            self.close()
-        for worker in finished:
-            worker.result()
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
-
-    def _work_off(self, run: Run, lanes: deque[Iterable[int]]) -> None:
-        while not run.progress.stopped:
-            try:
-                indexes = lanes.popleft()
-            except IndexError:
-                return
-            self._lane(run, indexes)
 
 
 def run_lane(run: Run, indexes: Iterable[int]) -> None:

@@ -19,6 +19,8 @@ NOTHING: Mapping[int, int] = {}
 class Journal:
     """One batch's way to its ledger. Thread-safe.
 
+    ``save_every``  so many records are saved together while the batch runs; None: nothing is before its end.
+
     A failed read means that nothing is known as done, a failed write that something may run again: at least once, told to
     the telemetry, and never an exception.
     """
@@ -29,6 +31,8 @@ class Journal:
         self._telemetry = telemetry
         self._save_every = save_every
         self._noted: dict[int, int] = {}
+        self._keys: set[str] = set()
+        self._saved: dict[int, int] = {}
         self._count = 0
         self._lock = threading.Lock()
 
@@ -47,6 +51,21 @@ class Journal:
             self._telemetry.ledger_failed(error)
             return NOTHING
 
+    def load_keys(self, keys: Collection[str]) -> Collection[str]:
+        """Which of these idempotency keys are known as done."""
+        if not keys:
+            return ()
+        try:
+            return self._ledger.load_keys(self._scope, keys)
+        except LedgerError as error:
+            self._telemetry.ledger_failed(error)
+            return ()
+
+    def note_key(self, key: str) -> None:
+        """This idempotency key is done: it goes into the ledger with the next ``save``."""
+        with self._lock:
+            self._keys.add(key)
+
     def note(self, batch: Batch, index: int) -> None:
         """User record ``index`` is done. Saves once ``save_every`` of them have come together."""
         sequence, sub_sequence = batch.records[index].position
@@ -59,26 +78,33 @@ class Journal:
             noted, self._noted, self._count = self._noted, {}, 0
         self.save(noted)
 
-    def load_keys(self, keys: Collection[str]) -> Collection[str]:
-        """Which of these idempotency keys are known as done."""
+    def save(self, done: Mapping[int, int]) -> None:
+        """Saves the noted keys, and then what of ``done`` is not saved yet.
+
+        The keys first: a record whose position is known is not asked for its key again, so a crash between the two must
+        not be what forgets the key.
+        """
+        self._save_keys()
+        with self._lock:
+            fresh = {sequence: bits & ~self._saved.get(sequence, 0) for sequence, bits in done.items()}
+        fresh = {sequence: bits for sequence, bits in fresh.items() if bits}
+        if not fresh:
+            return
         try:
-            return self._ledger.load_keys(self._scope, keys)
+            self._ledger.save(self._scope, fresh)
         except LedgerError as error:
             self._telemetry.ledger_failed(error)
-            return ()
+            return
+        with self._lock:
+            for sequence, bits in fresh.items():
+                self._saved[sequence] = self._saved.get(sequence, 0) | bits
 
-    def save_keys(self, keys: Collection[str]) -> None:
+    def _save_keys(self) -> None:
+        with self._lock:
+            keys, self._keys = self._keys, set()
         if not keys:
             return
         try:
             self._ledger.save_keys(self._scope, keys)
-        except LedgerError as error:
-            self._telemetry.ledger_failed(error)
-
-    def save(self, done: Mapping[int, int]) -> None:
-        if not done:
-            return
-        try:
-            self._ledger.save(self._scope, done)
         except LedgerError as error:
             self._telemetry.ledger_failed(error)

@@ -30,6 +30,12 @@ class EventSourceMapping:
     ``bisect_on_error``          halve a failed batch instead of spending a retry.
     ``report_batch_item_failures``  read the answer's identifiers. Without it a partial answer is a silent success.
     ``tumbling_window``          seconds, 0 (none)..900.
+
+    Three are AWS's alone, and do nothing where AWS does not deliver:
+
+    ``on_failure``               ARN of the queue, topic or bucket that is told what is given up; None for nowhere.
+    ``filters``                  up to 5 patterns in JSON, of which a record must match one.
+    ``event_count_metrics``      count the events at each step of the mapping.
     """
 
     batch_size: int = 100
@@ -41,6 +47,9 @@ class EventSourceMapping:
     bisect_on_error: bool = False
     report_batch_item_failures: bool = True
     tumbling_window: int = 0
+    on_failure: str | None = None
+    filters: tuple[str, ...] = ()
+    event_count_metrics: bool = False
 
     def __post_init__(self) -> None:
         _within("batch_size", self.batch_size, 1, 10_000)
@@ -52,6 +61,7 @@ class EventSourceMapping:
         _within("tumbling_window", self.tumbling_window, 0, 900)
         if self.tumbling_window and self.parallelization_factor > 1:
             raise ConfigurationError("a tumbling_window needs parallelization_factor=1: AWS refuses the pair")
+        _within("the number of filters", len(self.filters), 0, 5)
         start = self.starting_position
         if isinstance(start, datetime):
             if start.tzinfo is None:

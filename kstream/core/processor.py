@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kstream.core.breaker import Circuit
+from kstream.core.guarded import GuardedLedger, GuardedSink
 from kstream.core.handler import RecordHandler
 from kstream.core.idempotency import Duplicates, has_keys, keys_of
 from kstream.core.journal import Journal
@@ -47,6 +48,8 @@ class Processor:
         self._uniform = uniform
         self._telemetry = Shielded(consumer.telemetry or telemetry)
         self._circuit = Circuit(consumer.breaker) if consumer.breaker else None
+        self._ledger = GuardedLedger(consumer.ledger) if consumer.ledger is not None else None
+        self._sink = GuardedSink(consumer.dead_letters) if consumer.dead_letters is not None else None
         self._handler = consumer.build_handler()
         self._mode = mode_of(consumer, self._handler)
         self._keyed = self._handler if isinstance(self._handler, RecordHandler) and has_keys(self._handler) else None
@@ -60,7 +63,8 @@ class Processor:
         ``prefix_settles``  whether the runtime will not deliver again what lies before the answer's checkpoint. Where
                             it delivers the whole batch again, the ledger must hold that prefix too.
 
-        Raises nothing for an ``Exception`` of a handler. Whatever it raises means: deliver all again.
+        Raises nothing for an ``Exception`` of a handler. Whatever it raises means: deliver all again. That is what
+        ``batch.verify`` raises for a delivery that contradicts itself, too.
         """
         progress = Progress(batch, self.consumer.ordering)
         run = self._prepare(batch, progress, deadline)
@@ -71,14 +75,17 @@ class Processor:
             # Nobody gets an answer, so everything comes back: the ledger must know all that is done, from the start.
             progress.stop()
             progress.freeze()
+            batch.verify()
             self._remember(run, since=None)
             raise
         progress.freeze()
+        if progress.has_undone:
+            batch.verify()  # before a position of it is answered
         outcome = progress.outcome()
-        if outcome.checkpoint is None:
-            self._remember_keys(run)
-        else:
+        if outcome.checkpoint is not None:
             self._remember(run, since=int(outcome.checkpoint) if prefix_settles else None)
+        elif run.watch.journal is not None:
+            run.watch.journal.save({})  # the idempotency keys alone: the checkpoint tells the rest
         self._telemetry.batch_finished(outcome)
         return outcome
 
@@ -91,16 +98,27 @@ class Processor:
         consumer = self.consumer
         scope = Scope(consumer.name, batch.outers[0].stream_arn, batch.outers[0].shard_id) if batch.outers else NOWHERE
         journal = self._journal(scope)
-        if journal is not None and (done := journal.load(batch)):
-            progress.skip(done)
         refused: dict[int, Exception] = dict(batch.malformed())
         duplicates = None
-        if self._keyed is not None and journal is not None:
-            keys, unkeyed = keys_of(self._keyed, progress)
-            refused = unkeyed | refused
-            duplicates = Duplicates(keys, progress)
-            duplicates.know(journal.load_keys(duplicates.keys))
-        watch = Watch(progress, self._clock, circuit=self._circuit, journal=journal, duplicates=duplicates)
+        if journal is not None:
+            done = journal.load(batch)
+            if done or self._keyed is not None or self._mode != "sparse" or journal.writes_along:
+                batch.verify()  # from here on, positions are believed
+            if done:
+                progress.skip(done)
+            if self._keyed is not None:
+                keys, unkeyed = keys_of(self._keyed, progress, refused.keys())
+                refused |= unkeyed
+                duplicates = Duplicates(keys, progress)
+                duplicates.know(journal.load_keys(duplicates.keys))
+        watch = Watch(
+            progress,
+            self._clock,
+            circuit=self._circuit,
+            journal=journal,
+            duplicates=duplicates,
+            notes_keys=self._mode != "transactional",
+        )
         settling = Settling(
             consumer,
             progress,
@@ -120,16 +138,15 @@ class Processor:
             deadline=deadline,
             watch=watch,
             telemetry=self._telemetry,
-            dead_letters=consumer.dead_letters,
+            dead_letters=self._sink,
             max_workers=consumer.max_workers,
         )
 
     def _journal(self, scope: Scope) -> Journal | None:
-        ledger = self.consumer.ledger
-        if ledger is None or scope is NOWHERE:
+        if self._ledger is None or scope is NOWHERE:
             return None
-        save_every = 1 if self._mode == "full" else self.consumer.save_every
-        return Journal(ledger, scope, self._telemetry, save_every=save_every)
+        save_every = {"sparse": self.consumer.save_every, "full": 1, "transactional": None}[self._mode]
+        return Journal(self._ledger, scope, self._telemetry, save_every=save_every)
 
     def _remember(self, run: Run, *, since: int | None) -> None:
         """Writes to the ledger what is done from sequence number ``since`` on (None: from the start) and not in it yet."""
@@ -137,9 +154,3 @@ class Processor:
             # A transaction has written what it did.
             settled = (PARKED,) if self._mode == "transactional" else (DONE, PARKED)
             run.watch.journal.save(run.progress.done_from(since, settled))
-        self._remember_keys(run)
-
-    def _remember_keys(self, run: Run) -> None:
-        journal, duplicates = run.watch.journal, run.watch.duplicates
-        if journal is not None and duplicates is not None and self._mode != "transactional":
-            journal.save_keys(duplicates.take_fresh())

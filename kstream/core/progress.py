@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from kstream.core.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Mapping, Sequence
 
     from kstream.core.batch import Batch
     from kstream.core.record import Position, Record
@@ -75,7 +75,7 @@ class Progress:
         self.states[index] = FAILED
         self.leave(index)
 
-    def lanes(self) -> Sequence[Iterable[int]]:
+    def lanes(self) -> Sequence[Sequence[int]]:
         """The pending records as sequences that may run side by side, each strictly in order."""
         records, states = self.batch.records, self.states
         if self._ordering != "partition_key":
@@ -86,6 +86,13 @@ class Progress:
             if states[index] == PENDING:
                 keys.setdefault(record.outer_key, []).append(index)
         return list(keys.values())
+
+    def lane_name(self, index: int) -> Hashable:
+        """Names the lane of this record: alike in each batch, and differently from every other lane."""
+        record = self.batch.records[index]
+        if self._ordering == "none":
+            return record.id
+        return record.stream_arn, record.shard_id if self._ordering == "shard" else record.outer_key, self._ordering
 
     def done_from(self, checkpoint: int | None, settled: Collection[int] = (DONE, PARKED)) -> dict[int, int]:
         """What came to be ``settled`` in this delivery, from sequence number ``checkpoint`` on; from the start if None."""
@@ -108,7 +115,7 @@ class Progress:
         """What it came to, or has come to so far if it is not frozen."""
         states = self._final or bytes(self.states)
         batch = self.batch
-        undone = [index for index, state in enumerate(states) if state in _UNDONE] if self._has_undone(states) else []
+        undone = [index for index, state in enumerate(states) if state in _UNDONE] if self.has_undone else []
         first = min((batch.records[index] for index in undone), key=_position) if undone else None
         return Outcome(
             checkpoint=None if first is None else first.sequence_number,
@@ -124,8 +131,9 @@ class Progress:
             out_of_time=self.out_of_time,
         )
 
-    @staticmethod
-    def _has_undone(states: bytes) -> bool:
+    @property
+    def has_undone(self) -> bool:
+        states = self._final or self.states
         return any(state in states for state in _UNDONE)
 
 

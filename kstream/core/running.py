@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from kstream.core.errors import ConfigurationError
-from kstream.core.handler import BatchHandler, TransactionalHandler
+from kstream.core.handler import BatchHandler, RecordHandler, TransactionalHandler
 from kstream.core.idempotency import has_keys
-from kstream.core.inline import BatchRunner, InlineRunner, ThreadRunner, run_lane
+from kstream.core.inline import BatchRunner, InlineRunner, run_lane
 from kstream.core.ports import TransactionalLedger
+from kstream.core.threads import ThreadRunner
 
 if TYPE_CHECKING:
     from kstream.core.consumer import AnyHandler, Consumer, LedgerMode
@@ -42,9 +43,24 @@ def mode_of(consumer: Consumer, handler: AnyHandler) -> LedgerMode:
             f"{consumer.name}: a TransactionalHandler needs a ledger with transactions, such as SQLiteLedger(path); "
             f"this one has {consumer.ledger!r}"
         )
-    if consumer.ledger is None and has_keys(handler):
-        raise ConfigurationError(f"{consumer.name}: idempotency_key needs a ledger that remembers keys: give ledger=")
+    if consumer.ledger is None and (consumer.mode is not None or consumer.save_every is not None):
+        raise ConfigurationError(
+            f"{consumer.name}: mode= and save_every= say how a ledger is written, and there is none: give ledger=, or set "
+            "KSTREAM_LEDGER"
+        )
+    if has_keys(handler):
+        _check_keys(consumer, handler)
     return "transactional" if transactional else consumer.mode or "sparse"
+
+
+def _check_keys(consumer: Consumer, handler: AnyHandler) -> None:
+    assert isinstance(handler, RecordHandler)
+    if consumer.ledger is None:
+        raise ConfigurationError(
+            f"{consumer.name}: idempotency_key needs a ledger that remembers keys: give ledger=, or set KSTREAM_LEDGER"
+        )
+    if inspect.iscoroutinefunction(handler.idempotency_key):
+        raise ConfigurationError(f"{consumer.name}: idempotency_key is async def: make it def, it reads a record alone")
 
 
 def runner_for(consumer: Consumer, handler: AnyHandler) -> Runner:

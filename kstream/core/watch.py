@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 class Watch:
     """Thread-safe. Most consumers have nobody to ask or to tell; that costs them nothing.
 
-    ``asks``    whether ``admits`` can say no.
-    ``tells``   whether ``settled`` has anything to do; ``writes``: and it may block on the ledger.
+    ``asks``        whether ``admits`` can say no.
+    ``tells``       whether ``settled`` has anything to do; ``writes``: and it may block on the ledger.
+    ``notes_keys``  whether idempotency keys are the journal's to save. A transaction writes them itself.
     """
 
-    __slots__ = ("_circuit", "_clock", "_progress", "asks", "duplicates", "journal", "tells", "writes")
+    __slots__ = ("_circuit", "_clock", "_notes_keys", "_progress", "asks", "duplicates", "journal", "tells", "writes")
 
     def __init__(
         self,
@@ -29,15 +30,22 @@ class Watch:
         circuit: Circuit | None = None,
         journal: Journal | None = None,
         duplicates: Duplicates | None = None,
+        notes_keys: bool = True,
     ) -> None:
         self._progress = progress
         self._clock = clock
         self._circuit = circuit
+        self._notes_keys = notes_keys
         self.journal = journal
         self.duplicates = duplicates
         self.asks = circuit is not None or duplicates is not None
         self.writes = journal is not None and journal.writes_along
         self.tells = self.asks or self.writes
+
+    @property
+    def circuit_open(self) -> bool:
+        """Whether the circuit is open: then at most one record will be admitted, until that one is done."""
+        return self._circuit is not None and self._circuit.open
 
     @property
     def in_doubt(self) -> bool:
@@ -46,21 +54,31 @@ class Watch:
 
     def admits(self, index: int) -> bool:
         """Whether record ``index`` may be tried now."""
+        if self.duplicates is not None and not self.duplicates.admits(index):
+            return False
+        # Asked last: an open circuit admits one record, and that one must then be tried.
         if self._circuit is not None and not self._circuit.admits(self._clock.monotonic()):
+            self.released(index)
             self._progress.stop()
             return False
-        return self.duplicates is None or self.duplicates.admits(index)
+        return True
 
     def settled(self, index: int, *, processed: bool = True) -> None:
         """Record ``index`` is done, or (``processed=False``) in the dead letters. May write to the ledger."""
-        if processed and self._circuit is not None:
-            self._circuit.succeeded()
-        if self.duplicates is not None:
-            self.duplicates.settled(index)
+        if not processed:
+            # No effect, so its idempotency key stays free: for a twin, and for the letter's own return.
+            self.released(index)
+        else:
+            self._took_effect(index)
         if self.journal is not None and self.writes:
             self.journal.note(self._progress.batch, index)
-            if self.duplicates is not None:
-                self.journal.save_keys(self.duplicates.take_fresh())
+
+    def _took_effect(self, index: int) -> None:
+        if self._circuit is not None:
+            self._circuit.succeeded()
+        key = None if self.duplicates is None else self.duplicates.done(index)
+        if key is not None and self.journal is not None and self._notes_keys:
+            self.journal.note_key(key)
 
     def released(self, index: int) -> None:
         """Record ``index`` was tried and is not done."""

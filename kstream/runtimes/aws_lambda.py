@@ -69,11 +69,9 @@ class LambdaHandler:
             self._processor = None
 
     def _build(self) -> Processor:
-        jitter = self._uniform
-        if jitter is None:
-            from random import uniform as jitter
+        from random import uniform
 
-        return Processor(self.consumer, clock=self._clock, uniform=jitter, telemetry=LogTelemetry())
+        return Processor(self.consumer, clock=self._clock, uniform=self._uniform or uniform, telemetry=LogTelemetry())
 
     def _deadline(self, context: Any) -> float:
         """When to stop, early enough to answer before Lambda ends the process."""

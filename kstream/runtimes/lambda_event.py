@@ -1,11 +1,21 @@
-"""Lambda's Kinesis event, read strictly: what is not one raises ``EventError``, and is never taken for success."""
+"""Lambda's Kinesis event, read strictly: what is not one raises ``EventError``, and is never taken for success.
+
+One event source mapping made all entries alike, so the first and the last are looked at beforehand, and every payload as
+the batch is made. The others' identities are looked at before anything depends on them: before a ledger's word is taken
+for a record, before one is marked as done while the batch runs, and before a position is answered. So no record of
+another shard is ever skipped or answered for. A batch that is done as a whole needs none of that.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from kstream.core.batch import Batch
 from kstream.core.errors import EventError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _KINESIS = "aws:kinesis"
 _REMEDY = "check the function's event source mapping: on_lambda reads Kinesis events"
@@ -20,18 +30,24 @@ def batch_of(event: object) -> Batch:
         raise EventError(f"the event has no list of Records, but {_keys(event)}; {_REMEDY}")
     if not entries:
         return Batch.plain([])
-    # One mapping made them all alike, so the first and the last stand for the rest; the payloads are all looked at below.
-    for index in (0, len(entries) - 1):
-        _check(entries[index], index)
-    first, last = _shard(entries[0]), _shard(entries[-1])
-    if first != last:
-        raise EventError(f"the event mixes records of {first} and {last}; a delivery holds one shard of one stream")
+    check = partial(_check_all, entries)
+    _check_all(entries, (0, len(entries) - 1))
     try:
-        return Batch.from_entries(entries)
+        return Batch.from_entries(entries, check)
     except (KeyError, TypeError, AttributeError):
-        for index, entry in enumerate(entries):
-            _check(entry, index)
+        check()
         raise
+
+
+def _check_all(entries: Sequence[Any], indexes: Sequence[int] | None = None) -> None:
+    """These entries, or all of them: each a record of Kinesis, all of one shard."""
+    for index in range(len(entries)) if indexes is None else indexes:
+        _check(entries[index], index)
+        first, other = _shard(entries[0]), _shard(entries[index])
+        if first != other:
+            raise EventError(
+                f"the event mixes records of {first} and {other}; a delivery holds one shard of one stream"
+            )
 
 
 def _check(entry: Any, index: int) -> None:
@@ -48,6 +64,9 @@ def _check(entry: Any, index: int) -> None:
             raise EventError(f"Records[{index}].kinesis.{name} is {kinesis.get(name)!r}, not text; {_REMEDY}")
     if not kinesis["sequenceNumber"].isdecimal():
         raise EventError(f"Records[{index}].kinesis.sequenceNumber is {kinesis['sequenceNumber']!r}, not a number")
+    arrival = kinesis.get("approximateArrivalTimestamp")
+    if not isinstance(arrival, float | int):
+        raise EventError(f"Records[{index}].kinesis.approximateArrivalTimestamp is {arrival!r}, not seconds; {_REMEDY}")
     for name in ("eventID", "eventSourceARN"):
         if not isinstance(entry.get(name), str):
             raise EventError(f"Records[{index}].{name} is {entry.get(name)!r}, not text; {_REMEDY}")

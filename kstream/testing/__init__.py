@@ -1,0 +1,46 @@
+"""Testing consumers without AWS: events, a clock that stands still, and a simulation of everything that goes wrong.
+
+Names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kstream.testing.clock import VirtualClock as VirtualClock
+    from kstream.testing.events import LambdaContext as LambdaContext
+    from kstream.testing.events import kinesis_event as kinesis_event
+    from kstream.testing.events import stream_records as stream_records
+    from kstream.testing.simulator import Faults as Faults
+    from kstream.testing.simulator import Report as Report
+    from kstream.testing.simulator import SimulatedTransactions as SimulatedTransactions
+    from kstream.testing.simulator import Violation as Violation
+    from kstream.testing.simulator import simulate as simulate
+
+_HOMES = {
+    "Faults": "kstream.testing.simulator",
+    "LambdaContext": "kstream.testing.events",
+    "Report": "kstream.testing.simulator",
+    "SimulatedTransactions": "kstream.testing.simulator",
+    "Violation": "kstream.testing.simulator",
+    "VirtualClock": "kstream.testing.clock",
+    "kinesis_event": "kstream.testing.events",
+    "simulate": "kstream.testing.simulator",
+    "stream_records": "kstream.testing.events",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'kstream.testing' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -12,7 +12,9 @@ def main() -> int:
     for number in map(int, sys.argv[1:]):
         told = history(number)
         report = told.run()
-        lines = [f"history {number}: {cell_of(number)}", f"{told.consumer}", f"{told.mapping}", f"{told.faults}"]
+        consumer = told.consumer
+        lines = [f"history {number}: {cell_of(number)}", f"{told.mapping}", f"{told.faults}"]
+        lines.append(f"{consumer.name}, ordering={consumer.ordering}, {consumer.retry}, {consumer.breaker}")
         lines += report.trace
         lines += [f"{violation}" for violation in report.violations] or ["every promise was kept"]
         sys.stdout.write("\n".join(lines) + "\n")

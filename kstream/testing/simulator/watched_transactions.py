@@ -108,7 +108,7 @@ class WatchedTransaction:
         """As a condition does that shows only now that it does not hold: nothing takes hold."""
         self.rollback()
         for item in self._faulty:
-            item.failures -= 1
+            item.failures = max(0, item.failures - 1)  # another invocation may have used up the last one meanwhile
         self._world.counts["handler errors"] += 1
         self._world.trace.add("the commit fails for {}", self._faulty[0])
         raise SimulatedError("an effect of this transaction cannot be committed")

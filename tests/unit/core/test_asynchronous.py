@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,6 +167,58 @@ def test_what_still_runs_at_the_deadline_is_cancelled_and_not_done(then: str, wo
     assert (2, 0) not in handler.served
 
 
+class Lingers(Handler):
+    """Puts off its cancellation at record 1, until ``go`` is set."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.started: list[Place] = []
+        self.served: list[Place] = []
+
+    async def process(self, record: Record) -> None:
+        self.started.append(place_of(record))
+        while place_of(record) == (1, 0) and not self.go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.go.wait()
+        if place_of(record) == (4, 0):
+            self.go.set()
+        self.served.append(place_of(record))
+
+
+def test_a_record_is_not_started_beside_its_own_earlier_delivery_nor_one_behind_it() -> None:
+    handler, clock = Lingers(), SystemClock()
+    processor = processor_of(Consumer(handler, ordering="partition_key", max_workers=2), clock=clock)
+    late = processor.process(batch(entry(1, key="a")), deadline=clock.monotonic() + SOON)
+    assert (late.unfinished, late.out_of_time) == (1, True)
+    again = processor.process(batch(entry(1, key="a"), entry(2, key="a"), entry(3, key="b"), entry(4, key="c")))
+    assert (again.done, again.unfinished, again.checkpoint) == (2, 2, "1")
+    assert sorted(handler.started) == [(1, 0), (3, 0), (4, 0)]
+    last = processor.process(batch(entry(1, key="a"), entry(2, key="a")))
+    processor.close()
+    assert last.done == 2
+    assert handler.started[-2:] == [(1, 0), (2, 0)]
+
+
+def test_one_by_one_nothing_is_started_beside_what_still_runs() -> None:
+    handler, clock = Lingers(), SystemClock()
+    processor = processor_of(Consumer(handler), clock=clock)
+    processor.process(batch(entry(1)), deadline=clock.monotonic() + SOON)
+    assert processor.process(batch(entry(4))).unfinished == 1
+    assert handler.started == [(1, 0)]
+    handler.go.set()
+    assert processor.process(batch(entry(4))).done == 1
+    assert handler.served == [(1, 0), (4, 0)]
+    processor.close()
+
+
+def test_what_never_ends_does_not_hold_up_the_end() -> None:
+    handler, clock = Lingers(), SystemClock()
+    processor = processor_of(Consumer(handler), clock=clock)
+    processor.process(batch(entry(1)), deadline=clock.monotonic() + SOON)
+    processor.close()
+    assert handler.served == []
+
+
 class LateBatch(BatchHandler):
     async def process(self, records: Any) -> None:
         try:
@@ -283,13 +336,16 @@ def test_the_ledger_is_written_off_the_loop() -> None:
     """A ledger is synchronous: written on the loop's thread it would hold up every other key."""
     import threading
 
-    threads: set[object] = set()
+    threads: list[object] = []
 
     class Ledger(NotedLedger):
         def save(self, scope: Any, done: Any) -> None:
-            threads.add(threading.current_thread())
+            threads.append(threading.current_thread())
             super().save(scope, done)
 
-    run_script("tasks", Script(), batch(entry(1)), ledger=Ledger(), mode="full")
-    assert threads
+    # At the first attempt, after a retry, and with a dead letter.
+    script = Script({(2, 0): 1}, {(3, 0)})
+    given_batch = batch(entry(1), entry(2), entry(3))
+    run_script("tasks", script, given_batch, ledger=Ledger(), mode="full", dead_letters=Letters())
+    assert len(threads) == 3
     assert threading.current_thread() not in threads

@@ -8,7 +8,7 @@ import pytest
 
 from kstream.core.breaker import Circuit, CircuitBreaker
 from kstream.core.consumer import Consumer
-from kstream.core.errors import ConfigurationError
+from kstream.core.errors import ConfigurationError, Reject
 from kstream.core.handler import BatchHandler, Handler
 from kstream.core.retry import Retry
 from kstream.testing.clock import VirtualClock
@@ -67,6 +67,74 @@ def test_other_errors_are_not_the_dependency_s() -> None:
     for _ in range(5):
         assert not circuit.failed(ValueError(), 0)
     assert circuit.admits(0)
+
+
+@pytest.mark.parametrize("error", [Reject("bad"), ValueError("bad")])
+def test_a_bad_record_does_not_use_up_the_trial(error: Exception) -> None:
+    """It tells nothing of the dependency; and coming first in each delivery it would keep the circuit open for ever."""
+    circuit = Circuit(TWO)
+    circuit.failed(OSError(), 0)
+    circuit.failed(OSError(), 0)
+    assert not circuit.failed(error, 1)
+    assert not circuit.admits(2), "a straggler's bad record is no trial"
+    assert circuit.admits(30)
+    assert not circuit.admits(31)
+    assert not circuit.failed(error, 31)
+    assert circuit.admits(31)
+    assert circuit.open
+    circuit.succeeded()
+    assert not circuit.open
+
+
+def test_a_reject_is_never_the_dependency_s_whatever_the_policy_names() -> None:
+    circuit = Circuit(CircuitBreaker(failures=1, on=(Exception,)))
+    assert not circuit.failed(Reject("bad"), 0)
+    assert not circuit.open
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("ordering", ["shard", "partition_key", "none"])
+def test_once_the_trial_has_succeeded_the_same_batch_goes_on(way: Way, ordering: Any) -> None:
+    clock, dependency = VirtualClock(), Dependency(0)
+    script = Script(reads=dependency)
+    consumer = Consumer(
+        handler_for(way, script),
+        ordering=ordering,
+        max_workers=workers_for(way),
+        breaker=CircuitBreaker(failures=1, reset_after=30),
+    )
+    processor = processor_of(consumer, clock=clock)
+    records = [entry(number, key="abc"[number % 3]) for number in range(30)]
+    assert processor.process(batch(*records)).unfinished == 30
+    dependency.up = True
+    assert processor.process(batch(*records)).unfinished == 30, "it is open for 30 seconds"
+    clock.advance(30)
+    outcome = processor.process(batch(*records))
+    processor.close()
+    assert (outcome.done, outcome.checkpoint) == (30, None)
+    for key in range(3):
+        done = [number for number, _ in script.done if number % 3 == key]
+        assert ordering == "none" or done == sorted(done)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_trial_that_fails_is_the_only_record_tried(way: Way) -> None:
+    clock = VirtualClock()
+    script = Script(reads=Dependency(0))
+    consumer = Consumer(
+        handler_for(way, script),
+        ordering="none",
+        max_workers=workers_for(way),
+        breaker=CircuitBreaker(failures=1, reset_after=30),
+    )
+    processor = processor_of(consumer, clock=clock)
+    records = [entry(number) for number in range(30)]
+    processor.process(batch(*records))
+    clock.advance(30)
+    started = len(script.started)
+    assert processor.process(batch(*records)).unfinished == 30
+    assert len(script.started) == started + 1
+    processor.close()
 
 
 @pytest.mark.parametrize("wrong", [{"failures": 0}, {"reset_after": -1}])

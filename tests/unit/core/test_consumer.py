@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from kstream.core.consumer import Consumer
 from kstream.core.errors import ConfigurationError
 from kstream.core.handler import BatchHandler, Handler
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
+from tests.support.processing import processor_of
 
 if TYPE_CHECKING:
     from kstream.core.record import Record
@@ -72,6 +73,17 @@ def test_a_name_given_stands() -> None:
     assert Consumer(lambda: Totals(), name="orders").name == "orders"
 
 
+@pytest.mark.parametrize("policies", [{"mode": "full"}, {"mode": "sparse"}, {"save_every": 5}])
+def test_how_a_ledger_is_written_can_be_said_before_there_is_one_but_not_without(policies: dict[str, Any]) -> None:
+    """Where it runs, KSTREAM_LEDGER may name one."""
+    consumer = Consumer(Totals, **policies)
+    with pytest.raises(
+        ConfigurationError, match=r"Totals: mode= and save_every= .* give ledger=, or set KSTREAM_LEDGER"
+    ):
+        processor_of(consumer)
+    processor_of(replace(consumer, ledger=MemoryLedger())).close()
+
+
 def test_two_lambdas_would_share_a_name_and_so_a_ledger() -> None:
     with pytest.raises(ConfigurationError, match="give name="):
         Consumer(lambda: Totals())
@@ -121,8 +133,6 @@ def test_what_makes_no_handler_is_told_when_it_is_built(handler: Any, message: s
     [
         ({"ordering": "key"}, "ordering='key': it is 'shard', 'partition_key' or 'none'"),
         ({"mode": "dense", "ledger": MemoryLedger()}, "mode='dense'"),
-        ({"mode": "full"}, "give ledger= as well"),
-        ({"save_every": 5}, "give ledger= as well"),
         ({"save_every": 0, "ledger": MemoryLedger()}, "save_every=0: records, at least 1"),
         ({"max_workers": 0}, "max_workers=0: at least 1"),
         ({"deadline_margin": -1}, "deadline_margin=-1: seconds, 0 or more"),

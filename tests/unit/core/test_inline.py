@@ -1,16 +1,13 @@
-"""``def process``: on the calling thread, and key by key on several; deadlines, results that are not results, batches."""
+"""``def process`` on the calling thread: deadlines, results that are not results, whole batches."""
 
 from __future__ import annotations
 
-import contextvars
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kstream.clock import SystemClock
 from kstream.core.consumer import Consumer
 from kstream.core.errors import Reject
 from kstream.core.handler import BatchHandler, Handler
@@ -23,21 +20,15 @@ from tests.support.processing import (
     NotedLedger,
     Script,
     Telling,
-    Transient,
     batch,
     entry,
     handler_for,
-    place_of,
     processor_of,
-    run_script,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.support.processing import (
-        Place,
-    )
 
 ONCE = Retry(attempts=1)
 
@@ -80,130 +71,6 @@ def test_a_pause_that_reaches_past_the_deadline_is_not_begun_and_holds_up_only_i
     assert {number for number, _ in script.done} == {1, 2, 3, 4, 5} - left
     assert letters.stored == []
     assert clock.monotonic() == 0
-
-
-class Blocked(Handler):
-    """Waits at record 1 until it is let go."""
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-        self.ended = threading.Event()
-        self.served: list[Place] = []
-
-    def process(self, record: Record) -> None:
-        if place_of(record) == (1, 0) and not self.go.is_set():
-            self.go.wait()
-            self.ended.set()
-            return
-        self.served.append(place_of(record))
-
-
-def test_a_thread_that_outlives_the_deadline_is_not_done_and_the_next_batch_still_works() -> None:
-    handler, clock, ledger = Blocked(), SystemClock(), NotedLedger()
-    processor = processor_of(
-        Consumer(handler, ordering="partition_key", max_workers=2, ledger=ledger, mode="full"), clock=clock
-    )
-    given_batch = batch(entry(1, key="a"), entry(2, key="a"), entry(3, key="b"))
-    # Half a second in real time: nothing but the clock of the machine can end a wait for a thread.
-    outcome = processor.process(given_batch, deadline=clock.monotonic() + 0.5)
-    assert outcome.checkpoint == "1"
-    assert (outcome.done, outcome.unfinished, outcome.failed, outcome.out_of_time) == (1, 2, 0, True)
-    assert ledger.places == {(3, 0)}
-
-    again = processor.process(batch(entry(7, key="c"), entry(8, key="d")))
-    assert (again.done, again.checkpoint) == (2, None)
-
-    handler.go.set()
-    assert handler.ended.wait(60)
-    assert (outcome.done, outcome.unfinished) == (1, 2)
-    assert (2, 0) not in handler.served, "what outlived the deadline starts nothing further"
-    processor.close()
-
-
-def test_a_batch_works_although_every_thread_of_the_one_before_is_still_stuck() -> None:
-    clock, go = SystemClock(), threading.Event()
-    script = Script(before=lambda record: go.wait() if place_of(record)[0] < 3 else None)
-    consumer = Consumer(handler_for("threads", script), ordering="partition_key", max_workers=2)
-    processor = processor_of(consumer, clock=clock)
-    stuck = processor.process(batch(entry(1, key="a"), entry(2, key="b")), deadline=clock.monotonic() + 0.3)
-    assert (stuck.unfinished, stuck.out_of_time) == (2, True)
-    try:
-        again = processor.process(batch(entry(3, key="a"), entry(4, key="b")), deadline=clock.monotonic() + 60)
-    finally:
-        go.set()
-    assert again.done == 2
-    processor.close()
-
-
-# --- Threads -----------------------------------------------------------------------------------------------------------
-
-
-@given(keys=st.lists(st.sampled_from("abcd"), min_size=1, max_size=40), workers=st.integers(2, 6))
-def test_keys_run_side_by_side_each_in_order_and_never_more_than_the_workers(keys: list[str], workers: int) -> None:
-    running: set[str] = set()
-    most, lock = 0, threading.Lock()
-    seen: dict[str, list[int]] = {}
-
-    class Careful(Handler):
-        def process(self, record: Record) -> None:
-            nonlocal most
-            key = record.partition_key
-            with lock:
-                assert key not in running, "two records of one key at once"
-                running.add(key)
-                most = max(most, len(running))
-            seen.setdefault(key, []).append(int(record.sequence_number))
-            with lock:
-                running.remove(key)
-
-    processor = processor_of(Consumer(Careful(), ordering="partition_key", max_workers=workers, retry=ONCE))
-    outcome = processor.process(batch(*(entry(number, key=key) for number, key in enumerate(keys))))
-    processor.close()
-    assert outcome.complete
-    assert most <= workers
-    assert all(numbers == sorted(numbers) for numbers in seen.values())
-
-
-def test_keys_really_run_at_the_same_time() -> None:
-    meeting = threading.Barrier(3)
-
-    class Meets(Handler):
-        def process(self, record: Record) -> None:
-            meeting.wait(60)
-
-    processor = processor_of(Consumer(Meets(), ordering="partition_key", max_workers=3))
-    assert processor.process(batch(*(entry(number, key=key) for number, key in enumerate("abc")))).done == 3
-    processor.close()
-
-
-def test_errors_in_several_keys_at_once_are_each_settled() -> None:
-    meeting = threading.Barrier(4)
-
-    def fail(record: Record) -> None:
-        meeting.wait(60)
-        raise Reject("all at once") if record.partition_key in "ab" else Transient("all at once")
-
-    letters, told = Letters(), Telling()
-    outcome = run_script(
-        "threads",
-        Script(reads=fail),
-        batch(*(entry(number, key=key) for number, key in enumerate("abcd"))),
-        ordering="partition_key",
-        retry=ONCE,
-        dead_letters=letters,
-        told=told,
-    )
-    assert (outcome.dead_lettered, outcome.failed, outcome.checkpoint) == (2, 2, "2")
-    assert letters.places == {(0, 0), (1, 0)}
-    assert sorted(place for place, *_ in told.failed) == [(n, 0) for n in range(4)]
-
-
-def test_a_thread_sees_the_context_variables_of_its_caller() -> None:
-    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
-    seen = []
-    variable.set("set")
-    run_script("threads", Script(before=lambda record: seen.append(variable.get())), five(), ordering="partition_key")
-    assert set(seen) == {"set"}
 
 
 # --- Results that are not results ----------------------------------------------------------------------------------------

@@ -48,8 +48,33 @@ def test_notes_without_a_bound_are_kept_back() -> None:
 def test_nothing_is_written_for_nothing() -> None:
     ledger = NotedLedger()
     journal(ledger).save({})
-    journal(ledger).save_keys(())
-    assert ledger.saves == []
+    journal(ledger).save({1: 0})
+    assert journal(ledger).load_keys(()) == ()
+    assert (ledger.saves, ledger.key_saves) == ([], [])
+
+
+def test_keys_go_with_the_next_save_and_once() -> None:
+    ledger = NotedLedger()
+    writer = journal(ledger)
+    writer.note_key("x")
+    writer.note_key("x")
+    writer.note_key("y")
+    writer.save({})
+    writer.save({1: 1})
+    assert (ledger.key_saves, ledger.saves) == ([{"x", "y"}], [{1: 1}])
+
+
+def test_what_is_saved_is_not_saved_again_and_what_could_not_be_is() -> None:
+    """In full mode the last write of an unfinished batch, near its deadline, has only what the ones before missed."""
+    ledger, given = NotedLedger(), batch(entry(1, aggregate_of(("k", b""), ("k", b""))), entry(2))
+    writer = journal(ledger, save_every=1)
+    writer.note(given, 0)
+    ledger.broken = ("save",)
+    writer.note(given, 2)
+    ledger.broken = ()
+    writer.save({1: 0b11, 2: 1})
+    writer.save({1: 0b11, 2: 1})
+    assert ledger.saves == [{1: 0b01}, {2: 1}, {1: 0b10, 2: 1}]
 
 
 @pytest.mark.parametrize("save_every", [1, 7, 64])

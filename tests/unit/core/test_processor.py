@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kstream.core.batch import Batch
 from kstream.core.consumer import Consumer
-from kstream.core.errors import LedgerError
+from kstream.core.errors import EventError, LedgerError
 from kstream.core.handler import BatchHandler, Handler, TransactionalHandler
 from kstream.core.outcome import Outcome
 from kstream.core.retry import Retry
@@ -37,7 +38,6 @@ from tests.support.processing import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kstream.core.batch import Batch
     from kstream.core.dead_letter import DeadLetter
     from kstream.core.record import Position, Record
     from tests.support.processing import (
@@ -460,6 +460,21 @@ def test_telemetry_that_raises_changes_nothing(world: World, way: Way) -> None:
     assert outcomes[0] == outcomes[1]
 
 
+class ExitingSink(Letters):
+    def put(self, letter: DeadLetter) -> None:
+        raise SystemExit
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_where_nobody_gets_an_answer_the_ledger_still_knows_all_that_is_done(way: Way) -> None:
+    """What breaks a batch is told by raising; the whole batch comes back, and what is done does not run again."""
+    script, ledger = Script(rejected={(3, 0)}), NotedLedger()
+    given_batch = batch(entry(1), entry(2), entry(3), entry(4))
+    with pytest.raises(SystemExit):
+        run_script(way, script, given_batch, ledger=ledger, dead_letters=ExitingSink())
+    assert set(script.done) == ledger.places == {(1, 0), (2, 0)}
+
+
 class BrokenSink(Letters):
     """Breaks its port's promise to raise nothing but ``DeadLetterError``."""
 
@@ -468,13 +483,69 @@ class BrokenSink(Letters):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_where_nobody_gets_an_answer_the_ledger_still_knows_all_that_is_done(way: Way) -> None:
-    """What breaks a batch is told by raising; the whole batch comes back, and what is done does not run again."""
-    script, ledger = Script(rejected={(3, 0)}), NotedLedger()
-    given_batch = batch(entry(1), entry(2), entry(3), entry(4))
-    with pytest.raises(ZeroDivisionError):
-        run_script(way, script, given_batch, ledger=ledger, dead_letters=BrokenSink())
-    assert set(script.done) == ledger.places == {(1, 0), (2, 0)}
+def test_a_sink_that_breaks_its_promise_has_refused(way: Way) -> None:
+    """A fault of the sink's own holds up the poison record, not the whole batch for ever."""
+    script, told, ledger = Script(rejected={(2, 0)}), Telling(), NotedLedger()
+    given_batch = batch(entry(1, key="a"), entry(2, key="b"), entry(3, key="c"))
+    outcome = run_script(
+        way, script, given_batch, ordering="partition_key", ledger=ledger, dead_letters=BrokenSink(), told=told
+    )
+    assert (outcome.done, outcome.failed, outcome.checkpoint) == (2, 1, "2")
+    assert (told.refused, ledger.places) == ([(2, 0)], {(3, 0)})
+
+
+class BrokenLedger(NotedLedger):
+    """Breaks its port's promise to raise nothing but ``LedgerError``."""
+
+    def load(self, *given: Any) -> Any:
+        raise ZeroDivisionError
+
+    save = load
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_ledger_that_breaks_its_promise_has_failed_and_the_batch_goes_on(way: Way) -> None:
+    script, told = Script({(2, 0): FOR_EVER}), Telling()
+    given_batch = batch(entry(1), entry(2), entry(3))
+    outcome = run_script(way, script, given_batch, ordering="none", ledger=BrokenLedger(), told=told)
+    assert (outcome.done, outcome.failed, outcome.checkpoint) == (2, 1, "2")
+    assert [type(error) for error in told.ledger] == [LedgerError, LedgerError]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("known", "failing", "policies", "looked"),
+    [
+        ((), {}, {}, 0),
+        ((), {}, {"ledger": True}, 0),
+        ({(1, 0)}, {}, {"ledger": True}, 1),
+        ((), {}, {"ledger": True, "mode": "full"}, 1),
+        ((), {}, {"ledger": True, "save_every": 9}, 1),
+        ((), {(2, 0): FOR_EVER}, {}, 1),
+        ((), {(2, 0): FOR_EVER}, {"ledger": True, "mode": "full"}, 1),
+    ],
+    ids=["done", "done, sparse", "known", "full", "save_every", "failed", "failed, full"],
+)
+def test_a_delivery_is_looked_at_in_full_before_a_position_of_it_counts(
+    known: Any, failing: Any, policies: dict[str, Any], looked: int, way: Way
+) -> None:
+    looks: list[object] = []
+    given_batch = Batch.from_entries([entry(1), entry(2), entry(3)], lambda: looks.append(None))
+    ledger = {"ledger": NotedLedger(known)} if "ledger" in policies else {}
+    run_script(way, Script(failing), given_batch, **policies | ledger)
+    assert len(looks) == looked
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_delivery_that_contradicts_itself_is_neither_answered_nor_written_down(way: Way) -> None:
+    def contradicts() -> None:
+        raise EventError("two shards")
+
+    ledger = NotedLedger()
+    given_batch = Batch.from_entries([entry(1), entry(2), entry(3)], contradicts)
+    with pytest.raises(EventError):
+        run_script(way, Script({(2, 0): FOR_EVER}), given_batch, ordering="none", ledger=ledger)
+    assert ledger.saves == []
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -9,17 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kstream.core.consumer import Consumer
-from kstream.core.errors import BatchUnfinished, ConfigurationError, EventError
+from kstream.core.errors import BatchUnfinished, ConfigurationError, EventError, Reject
 from kstream.core.handler import Handler
 from kstream.core.retry import Retry
 from kstream.runtimes.aws_lambda import on_lambda
 from kstream.stores.memory import MemoryLedger
 from kstream.testing.clock import VirtualClock
 from kstream.testing.events import LambdaContext, kinesis_event
-from tests.support.processing import NotedLedger, Script, aggregate_of, entry, event, handler_for, place_of
+from tests.support.processing import (
+    WAYS,
+    Letters,
+    NotedLedger,
+    Script,
+    aggregate_of,
+    entry,
+    event,
+    handler_for,
+    place_of,
+    workers_for,
+)
 
 if TYPE_CHECKING:
     from kstream.core.record import Record
+    from tests.support.processing import Way
 
 ONCE = Retry(attempts=1)
 DONE: dict[str, Any] = {"batchItemFailures": []}
@@ -95,6 +107,64 @@ def test_no_records_are_done_and_no_event_is_an_error(answer: Any) -> None:
     assert handle({"Records": []}, LambdaContext()) == DONE
     with pytest.raises(EventError):
         handle({}, LambdaContext())
+
+
+WRONG_SHARD: Any = ("eventID", "shardId-000000000008:2")
+NO_KEY: Any = ("partitionKey", None)
+NO_NUMBER: Any = ("sequenceNumber", None)
+NO_STREAM: Any = ("eventSourceARN", None)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("defect", [WRONG_SHARD, NO_KEY, NO_NUMBER, NO_STREAM], ids=lambda defect: defect[0])
+@pytest.mark.parametrize(
+    "policies",
+    [{}, {"ordering": "partition_key"}, {"ledger": True}, {"ledger": True, "mode": "full"}, {"letters": True}],
+    ids=str,
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_defect_in_the_middle_of_an_event_is_never_answered_nor_written_down(
+    way: Way, defect: tuple[str, object], policies: dict[str, Any], fails: bool
+) -> None:
+    """A batch done as a whole answers no position; anything else raises, and everything comes again."""
+    middle = entry(2)
+    name, value = defect
+    holder = middle["kinesis"] if name in middle["kinesis"] else middle
+    if value is None:
+        del holder[name]
+    else:
+        holder[name] = value
+    done: list[bytes] = []
+
+    def note(record: Record) -> None:
+        if fails and record.data == b"3":
+            raise Reject("poison") if "letters" in policies else OSError
+        done.append(record.data)
+
+    class Notes(Handler):
+        def process(self, record: Record) -> None:
+            note(record)
+
+    class NotesLater(Handler):
+        async def process(self, record: Record) -> None:
+            note(record)
+
+    ledger, letters = NotedLedger(), Letters(lambda letter: True)
+    given_policies = policies | {"ledger": ledger if "ledger" in policies else None}
+    if given_policies.pop("letters", False):
+        given_policies["dead_letters"] = letters
+    handler = Notes if way in ("inline", "threads") else NotesLater
+    consumer = Consumer(handler, name="notes", retry=ONCE, max_workers=workers_for(way), **given_policies)
+    handle = on_lambda(consumer)
+    given_event = event(entry(1), middle, entry(3, b"3"), entry(4))
+    try:
+        assert handle(given_event) == DONE
+    except EventError:
+        pass
+    else:
+        assert len(done) == 4
+    handle.close()
+    assert ledger.places == set()
 
 
 # --- The deadline ------------------------------------------------------------------------------------------------------

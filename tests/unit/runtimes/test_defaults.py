@@ -11,7 +11,7 @@ from kstream.core.errors import ConfigurationError
 from kstream.runtimes.defaults import dead_letters_of, ledger_of, with_defaults
 from kstream.settings import Settings
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
-from tests.support.processing import Inline, Script
+from tests.support.processing import Inline, Script, processor_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,14 @@ def test_what_it_leaves_open_comes_from_the_settings(tmp_path: Path) -> None:
     assert isinstance(completed.dead_letters, DirectoryDeadLetters)
     assert (completed.name, completed.ordering, completed.max_workers) == ("mine", "none", 3)
     assert isinstance(with_defaults(given, Settings(ledger=settings.ledger)).ledger, SQLiteLedger)
+
+
+@pytest.mark.parametrize("policies", [{"mode": "full"}, {"save_every": 3}])
+def test_a_ledger_from_the_settings_is_written_as_the_consumer_says(tmp_path: Path, policies: Any) -> None:
+    given = consumer(**policies)
+    completed = with_defaults(given, Settings(ledger=f"sqlite:{tmp_path}/l.db"))
+    assert (completed.mode, completed.save_every) == (given.mode, given.save_every)
+    processor_of(completed).close()
 
 
 @pytest.mark.parametrize(

@@ -70,17 +70,36 @@ def test_an_entry_that_is_something_else_is_told_wherever_it_stands(other: Any, 
         batch_of(event(*entries))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [("kinesis", "partitionKey"), ("kinesis", "sequenceNumber"), ("eventID",), ("eventSourceARN",)],
-    ids=".".join,
-)
+IDENTITY = [("kinesis", "partitionKey"), ("kinesis", "sequenceNumber"), ("eventID",), ("eventSourceARN",)]
+
+
+@pytest.mark.parametrize("path", IDENTITY, ids=".".join)
 @pytest.mark.parametrize("value", [None, 7])
 @pytest.mark.parametrize("last", [False, True])
 def test_what_names_a_record_must_be_text(path: tuple[str, ...], value: Any, last: bool) -> None:
     entries = [entry(1), broken(path, value)] if last else [broken(path, value), entry(3)]
     with pytest.raises(EventError, match=rf"Records\[{int(last)}\].*{path[-1]} is {value!r}, not text"):
         batch_of(event(*entries))
+
+
+@pytest.mark.parametrize("value", [None, "1.5", []])
+def test_a_record_arrived_at_some_time(value: Any) -> None:
+    with pytest.raises(EventError, match=r"Records\[1\]\.kinesis\.approximateArrivalTimestamp is"):
+        batch_of(event(entry(1), broken(("kinesis", "approximateArrivalTimestamp"), value)))
+
+
+@pytest.mark.parametrize("path", IDENTITY, ids=".".join)
+def test_what_names_a_record_in_the_middle_is_looked_at_before_its_position_counts(path: tuple[str, ...]) -> None:
+    found = batch_of(event(entry(1), broken(path, None), entry(3)))
+    with pytest.raises(EventError, match=rf"Records\[1\].*{path[-1]} is None"):
+        found.verify()
+
+
+def test_a_record_of_another_shard_in_the_middle_is_noticed_before_its_position_counts() -> None:
+    found = batch_of(event(entry(1), entry(2, shard_id="shardId-000000000008"), entry(3)))
+    with pytest.raises(EventError, match="a delivery holds one shard"):
+        found.verify()
+    batch_of(event(entry(1), entry(2), entry(3))).verify()
 
 
 @pytest.mark.parametrize("number", ["", "x", "-1", "1.5", "1_000", " 7", "²"])

@@ -1,0 +1,71 @@
+"""Stores held to their port: whatever they raise becomes the one error that it names, and so degrades as documented."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+from kstream.core.errors import DeadLetterError, LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from kstream.core.dead_letter import DeadLetter
+    from kstream.core.ports import DeadLetterSink, Ledger, Scope
+
+_log = logging.getLogger("kstream")
+T = TypeVar("T")
+
+
+class GuardedLedger:
+    """A ledger that raises ``LedgerError`` and nothing else. As thread-safe as the one inside."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._guard = _Guard(LedgerError)
+
+    def load(self, scope: Scope, first: int, last: int) -> Mapping[int, int]:
+        return self._guard.call(self._ledger.load, scope, first, last)
+
+    def save(self, scope: Scope, done: Mapping[int, int]) -> None:
+        self._guard.call(self._ledger.save, scope, done)
+
+    def load_keys(self, scope: Scope, keys: Collection[str]) -> Collection[str]:
+        return self._guard.call(self._ledger.load_keys, scope, keys)
+
+    def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
+        self._guard.call(self._ledger.save_keys, scope, keys)
+
+
+class GuardedSink:
+    """A dead-letter sink that raises ``DeadLetterError`` and nothing else. As thread-safe as the one inside."""
+
+    def __init__(self, sink: DeadLetterSink) -> None:
+        self._sink = sink
+        self._guard = _Guard(DeadLetterError)
+
+    def put(self, letter: DeadLetter) -> None:
+        self._guard.call(self._sink.put, letter)
+
+
+class _Guard:
+    """Turns what a store may not raise into what it may. The first of each kind is logged, with its traceback."""
+
+    def __init__(self, allowed: type[LedgerError | DeadLetterError]) -> None:
+        self._allowed = allowed
+        self._told: set[type[Exception]] = set()
+
+    def call(self, method: Callable[..., T], *args: object) -> T:
+        try:
+            return method(*args)
+        except self._allowed:
+            raise
+        except Exception as error:
+            from traceback import format_exception_only
+
+            name = getattr(method, "__qualname__", repr(method))
+            said = "".join(format_exception_only(error)).strip()  # also of an exception whose __str__ is broken
+            if type(error) not in self._told:
+                self._told.add(type(error))
+                _log.exception("%s raised what its port does not allow; taken for %s", name, self._allowed.__name__)
+            raise self._allowed(f"{name} raised {said}") from error

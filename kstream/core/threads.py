@@ -1,0 +1,106 @@
+"""Running a batch with ``def process`` key by key on several threads."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from kstream.core.late import Late
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kstream.core.inline import Lane
+    from kstream.core.run import Run
+    from kstream.core.workers import Workers
+
+_log = logging.getLogger("kstream")
+
+
+class ThreadRunner:
+    """Lanes side by side on a bounded number of threads, each lane strictly in order.
+
+    A thread cannot be ended. One that outlives the deadline holds back its lane in later batches, and another takes its
+    place: there are never more than twice ``max_workers``.
+    """
+
+    def __init__(self, lane: Lane, max_workers: int) -> None:
+        self._lane = lane
+        self._max_workers = max_workers
+        self._workers: Workers | None = None
+        self._late = Late()
+
+    def run(self, run: Run) -> None:
+        lanes = self._late.free_lanes(run.progress)
+        if lanes and run.watch.circuit_open:
+            # One record finds out whether the dependency is back. Beside it the others would only be turned away.
+            lanes[0], trial = lanes[0][1:], lanes[0][:1]
+            self._side_by_side(run, [trial])
+        self._side_by_side(run, lanes)
+
+    def close(self) -> None:
+        if self._workers is not None:
+            self._workers.retire()
+            self._workers = None
+
+    def _side_by_side(self, run: Run, lanes: Sequence[Sequence[int]]) -> None:
+        from concurrent.futures import wait
+
+        from kstream.core.workers import Workers
+
+        count = min(self._max_workers, len(lanes), 2 * self._max_workers - len(self._late.workers()))
+        if not lanes or run.progress.stopped:
+            return
+        if count <= 0:
+            _log.error("no thread is free: %d outlived their deadline and have not ended", len(self._late.workers()))
+            return
+        if self._workers is None:
+            self._workers = Workers()
+        waiting = deque(lanes)
+        hands = [_Hand(self._lane, run, waiting) for _ in range(count)]
+        jobs = self._workers.start([hand.work for hand in hands])
+        left = run.deadline - run.clock.monotonic()
+        try:
+            wait(jobs, timeout=None if left == float("inf") else max(0.0, left))
+            if not all(job.done() for job in jobs):
+                # What still runs is not reported as done.
+                run.progress.stop(out_of_time=True)
+        except BaseException:
+            run.progress.stop()
+            raise
+        finally:
+            late = [(job, hand.index) for job, hand in zip(jobs, hands, strict=True) if not job.done()]
+            for job, index in late:
+                if index is not None:
+                    self._late.keep(job, run.progress.lane_name(index))
+            if late:
+                self.close()  # the next batch needs threads that are not stuck
+        for job in jobs:
+            if job.done():
+                job.result()
+
+
+class _Hand:
+    """One thread's share of a batch. ``index``: the first record of the lane it is in, None before it has begun."""
+
+    def __init__(self, lane: Lane, run: Run, waiting: deque[Sequence[int]]) -> None:
+        self._lane = lane
+        self._run = run
+        self._waiting = waiting
+        self.index: int | None = None
+
+    def work(self) -> None:
+        try:
+            while not self._run.progress.stopped:
+                try:
+                    indexes = self._waiting.popleft()
+                except IndexError:
+                    return
+                if indexes:
+                    # Told before anything is started: whoever stops the batch and then looks sees every lane in work.
+                    self.index = indexes[0]
+                    self._lane(self._run, indexes)
+        except BaseException:
+            self._run.progress.stop()
+            raise

@@ -1,0 +1,74 @@
+"""Stores held to their port."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from kstream.core.errors import DeadLetterError, LedgerError
+from kstream.core.guarded import GuardedLedger, GuardedSink
+from kstream.core.ports import Scope
+
+SCOPE = Scope("consumer", "arn", "shard")
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Store:
+    """Raises the same whatever it is asked."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def load(self, *given: Any) -> Any:
+        raise self.error
+
+    save = load_keys = save_keys = put = load
+
+
+CALLS = [
+    (LedgerError, lambda store: GuardedLedger(store).load(SCOPE, 1, 2)),
+    (LedgerError, lambda store: GuardedLedger(store).save(SCOPE, {})),
+    (LedgerError, lambda store: GuardedLedger(store).load_keys(SCOPE, ())),
+    (LedgerError, lambda store: GuardedLedger(store).save_keys(SCOPE, ())),
+    (DeadLetterError, lambda store: GuardedSink(store).put(None)),
+]
+
+
+@pytest.mark.parametrize(("allowed", "call"), CALLS)
+def test_what_the_port_allows_passes_as_it_is(allowed: type[Exception], call: Any, caplog: Any) -> None:
+    error = allowed("full")
+    with pytest.raises(allowed) as raised:
+        call(Store(error))
+    assert raised.value is error
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("allowed", "call"), CALLS)
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), Speechless(), EOFError()], ids=repr)
+def test_anything_else_becomes_the_port_s_error_with_its_cause(allowed: Any, call: Any, error: Exception) -> None:
+    with pytest.raises(allowed, match=f"raised .*{type(error).__name__}") as raised:
+        call(Store(error))
+    assert raised.value.__cause__ is error
+
+
+@pytest.mark.parametrize(("_", "call"), CALLS)
+def test_an_exit_is_an_exit(_: Any, call: Any) -> None:
+    with pytest.raises(SystemExit):
+        call(Store(SystemExit()))
+
+
+def test_only_the_first_of_a_kind_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(ZeroDivisionError())
+    sink = GuardedSink(store)
+    for error in (ZeroDivisionError(), ZeroDivisionError(), KeyError(), KeyError()):
+        store.error = error
+        with pytest.raises(DeadLetterError):
+            sink.put(None)  # type: ignore[arg-type]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert all(record.exc_info for record in caplog.records)

@@ -1,0 +1,64 @@
+"""Threads that take jobs."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from concurrent.futures import wait
+
+import pytest
+
+from kstream.core.workers import Workers
+
+
+def test_jobs_run_at_the_same_time_and_tell_what_they_raised() -> None:
+    meeting = threading.Barrier(2)
+
+    def fail() -> None:
+        meeting.wait(60)
+        raise SystemExit(3)
+
+    workers = Workers()
+    good, bad = workers.start([lambda: meeting.wait(60) and None, fail])
+    wait([good, bad], 60)
+    workers.retire()
+    assert good.result() is None
+    with pytest.raises(SystemExit):
+        bad.result()
+
+
+def test_retired_threads_end_also_one_that_was_stuck() -> None:
+    go, threads = threading.Event(), []
+
+    def stick() -> None:
+        threads.append(threading.current_thread())
+        go.wait(60)
+
+    workers = Workers()
+    workers.start([stick, stick])
+    workers.retire()
+    workers.retire()
+    [again] = workers.start([lambda: None])
+    wait([again], 60)
+    workers.retire()
+    go.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def test_an_idle_thread_keeps_nothing_of_its_last_job() -> None:
+    class Job:
+        def __call__(self) -> None: ...
+
+    workers, job = Workers(), Job()
+    gone = weakref.ref(job)
+    futures = workers.start([job])
+    wait(futures, 60)
+    del job, futures
+    [next_job] = workers.start([lambda: None])  # once this has run, the thread is through with the first
+    wait([next_job], 60)
+    gc.collect()
+    workers.retire()
+    assert gone() is None
