@@ -21,13 +21,14 @@ INSTALLED := $(VENV)/.installed
 EMULATOR := $(VENV)/.installed-emulator
 KINESIS_LOCAL := $(VENV)/.installed-kinesis-local
 DATASET := $(VENV)/.installed-dataset
+LOCALSTACK := $(VENV)/.installed-localstack
 
-.PHONY: help install demo dev test soak lint format bench lock clean
+.PHONY: help install demo dev localstack test soak lint format bench lock clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) ## install all that the other targets need
+install: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) $(LOCALSTACK) ## install all that the other targets need
 
 demo: $(INSTALLED) $(EMULATOR) $(DATASET) ## run the whole pipeline over a real data set, and check its sums
 	$(BIN)/python -m consumers.flights.demo
@@ -35,10 +36,17 @@ demo: $(INSTALLED) $(EMULATOR) $(DATASET) ## run the whole pipeline over a real 
 dev: $(INSTALLED) $(EMULATOR) ## keep the pipeline running for your own producers and consumers
 	$(BIN)/kstream dev
 
-test: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) ## run all tests
+localstack: ## run LocalStack on port 4566 until Ctrl-C: in Docker, or without it where there is none
+	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
+	    exec docker compose up localstack; \
+	else \
+	    $(MAKE) --no-print-directory $(EMULATOR) $(LOCALSTACK) && exec $(BIN)/python -m tests.support.localstack; \
+	fi
+
+test: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) $(LOCALSTACK) ## run all tests
 	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist loadgroup $(PYTEST_ARGS)
 
-soak: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) ## run the searching tests for much longer
+soak: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) $(LOCALSTACK) ## run the searching tests for much longer
 	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist loadgroup --soak --timeout 7200 $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## check style, types, layers and the compose file
@@ -66,10 +74,20 @@ bench: $(INSTALLED) ## measure against the peers, side by side
 UV_LOCK = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
     --custom-compile-command "make lock"
 
+# LocalStack is archived: its lock keeps what it is known to run with, and so is not upgraded. Left out of it is what only
+# services need that nobody here uses, half of all: CloudFormation linting in moto, DocumentDB, OpenSearch over gRPC,
+# JSONata in Step Functions, the KCL, and the AWS command line.
+NOT_NEEDED = awscli cfn-lint colorama docutils grpcio jpype1 kclpy-ext mpmath networkx opensearch-protobufs protobuf \
+    pymongo regex rsa sympy
+
 lock: $(INSTALLED) ## resolve the dependencies anew, and write the lock files
 	test -x $(SHARE)/uv/bin/uv || { $(BIN)/python -m venv $(SHARE)/uv && $(SHARE)/uv/bin/pip install --quiet uv; }
 	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade --extra dev -o requirements/dev.lock pyproject.toml
 	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade -o kstream/local/ministack.lock requirements/ministack.in
+	cd tests/support/localstack/plugin && $(abspath $(SHARE))/uv/bin/uv pip compile $(UV_LOCK) \
+	    $(NOT_NEEDED:%=--no-emit-package %) -o ../localstack.lock pyproject.toml
+	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade -o tests/support/localstack/lambda.lock \
+	    tests/support/localstack/lambda.in
 	cd tests/support/kinesis_local && PATH="$(abspath $(BIN)):$$PATH" npm install --package-lock-only \
 	    --omit-lockfile-registry-resolved --no-audit --no-fund
 
@@ -106,6 +124,11 @@ $(KINESIS_LOCAL): tests/support/kinesis_local/package-lock.json | $(INSTALLED)
 	mkdir -p $(SHARE)/kinesis-local
 	cp tests/support/kinesis_local/package.json tests/support/kinesis_local/package-lock.json $(SHARE)/kinesis-local
 	cd $(SHARE)/kinesis-local && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(LOCALSTACK): $(addprefix tests/support/localstack/,backport.py environment.py localstack.lock lambda.lock \
+    plugin/pyproject.toml) | $(INSTALLED) $(KINESIS_LOCAL)
+	$(BIN)/python -m tests.support.localstack --install
 	@touch $@
 
 # pip reads the metadata of a source distribution by running its setup.py, once the hash has been found right.

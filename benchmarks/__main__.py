@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.result import Bound, Result
 
-NAMES = ("import_cost", "plain_batch", "aggregated_batch", "codec", "memory", "async_keys")
+NAMES = ("import_cost", "plain_batch", "aggregated_batch", "codec", "memory", "async_keys", "ingest_gateway")
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ settings.register_profile("soak", deadline=None, print_blob=True, max_examples=5
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="search for much longer (make soak)")
+    parser.addoption("--localstack-endpoint", metavar="URL", help="test against this LocalStack instead of our own")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _INTEGRATION in item.path.parents:
             item.add_marker(pytest.mark.integration)
+        if "localstack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.localstack)
 
 
 @pytest.fixture(scope="session")

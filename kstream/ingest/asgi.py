@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from kstream.ingest.http import Head, too_large
+from kstream.ingest.http import Head
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -59,7 +59,7 @@ class AsgiGateway:
             return refused, await _body(receive, limit, keep=False) is not None
         body = await _body(receive, limit)
         if body is None:
-            return too_large(limit).response(head.request_id), False
+            return self._application.too_large(head), False
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, self._application.handle, head, body), True
 
@@ -87,4 +87,13 @@ def _head(scope: MutableMapping[str, Any]) -> Head:
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Head(scope["method"], scope["path"], headers, str(uuid4()))
+    query: bytes = scope.get("query_string", b"")
+    client = scope.get("client")
+    return Head(
+        scope["method"],
+        scope["path"],
+        headers,
+        str(uuid4()),
+        query.decode("latin-1"),
+        client[0] if client else "",
+    )

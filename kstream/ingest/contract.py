@@ -1,10 +1,14 @@
-"""The contract of the ingest API: what the gateway answers and the client relies on.
+"""The contract of the ingest API, in words and numbers. ``kstream.ingest.openapi`` writes it as one document.
 
 Operations, for each configured stream:
 
 ``POST /streams/{name}/records``
-    The body is the record, byte for byte. Its partition key is the header ``X-Partition-Key`` (UTF-8, 1 to 256
-    characters), or the request id. 200: ``{"sequenceNumber": "...", "shardId": "..."}``.
+    The body is the record. As ``application/octet-stream`` it is taken byte for byte, whatever it holds. As
+    ``application/json`` or ``text/plain`` it is text: byte for byte if it is UTF-8 and not empty; with anything else in
+    it, or U+FFFD, it is refused (API Gateway has put U+FFFD in place of what is not UTF-8 before we see it), and an
+    empty body comes as ``{}``, as API Gateway has it.
+    The partition key is the header ``X-Partition-Key`` (ASCII, 1 to 256 characters), or the request id.
+    200: ``{"sequenceNumber": "...", "shardId": "..."}``.
 
 ``POST /streams/{name}/records/batch``
     ``{"records": [{"data": "text"} | {"dataBase64": "..."}, ...]}``, 1 to 500 of them, each with an optional
@@ -32,15 +36,14 @@ from kstream.core.errors import ConfigurationError
 HEALTH_PATH: Final = "/health"
 PARTITION_KEY_HEADER: Final = "x-partition-key"
 JSON: Final = "application/json"
-# API Gateway takes a request without Content-Type as JSON, and so does the local gateway.
-RECORD_TYPES: Final = frozenset({"application/octet-stream", JSON, "text/plain"})
-BATCH_TYPES: Final = frozenset({JSON})
+TEXT: Final = "text/plain"
+BINARY: Final = "application/octet-stream"
 RETRY_AFTER_SECONDS: Final = 1
 
 MAX_KEY_CHARACTERS: Final = 256
-# The batch's keys. Quotes, backslashes and controls are what a template could be attacked with; so the model, here and
-# in API Gateway, lets none pass. Use ``fullmatch``: a ``$`` would allow a newline at the end. Half of a surrogate pair
-# is no text, and has no bytes.
+# The batch's keys. Quotes, backslashes and controls are what a template could be attacked with; so the model lets none
+# pass. Use ``fullmatch``: a ``$`` would allow a newline at the end. Half of a surrogate pair is no text, and has no
+# bytes.
 PARTITION_KEY: Final = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]{1,256}')
 STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 
@@ -52,11 +55,14 @@ class ErrorCode(StrEnum):
     UNAUTHORIZED = "Unauthorized"
     FORBIDDEN = "Forbidden"
     NOT_FOUND = "NotFound"
-    METHOD_NOT_ALLOWED = "MethodNotAllowed"
+    """No such path, or not with this method: API Gateway does not tell the two apart."""
     TOO_LARGE = "TooLarge"
     UNSUPPORTED_MEDIA_TYPE = "UnsupportedMediaType"
     THROTTLED = "Throttled"
-    """Kinesis took no record of the request because of its rate; ``Retry-After`` says when to come back, in seconds."""
+    """Kinesis took no record of the request because of its rate, or the API is over its own; ``Retry-After`` says when
+    to come back, in seconds."""
+    GATEWAY_FAILED = "GatewayFailed"
+    """The API itself failed; nothing was put."""
     STREAM_FAILED = "StreamFailed"
     """The stream failed, could not be reached, or is not there."""
 
@@ -70,10 +76,10 @@ _STATUS: Final = {
     ErrorCode.UNAUTHORIZED: 401,
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.NOT_FOUND: 404,
-    ErrorCode.METHOD_NOT_ALLOWED: 405,
     ErrorCode.TOO_LARGE: 413,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
     ErrorCode.THROTTLED: 429,
+    ErrorCode.GATEWAY_FAILED: 500,
     ErrorCode.STREAM_FAILED: 502,
 }
 

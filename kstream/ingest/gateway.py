@@ -1,82 +1,76 @@
-"""The ingest gateway: the contract as an application, without a server and without boto3.
+"""The gateway of this machine: runs the document that is deployed to API Gateway, stage by stage as API Gateway does.
 
-It knows the configured streams, parses, asks its port to put, and words the answer. A server (``asgi``, or a test)
-calls it with a request; ``kstream.aws.stream_writer`` is what usually stands behind the port.
+    route ─▶ authorize ─▶ validate ─▶ request template ─▶ Kinesis ─▶ choose a response ─▶ response template
+
+What goes wrong on the way is one of the document's gateway responses. There is no other word of the contract in here:
+paths, models, templates, statuses and messages all stand in the document.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+import time
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-from kstream.aws.stream_writer import FailureKind, NotWritten, Written
-from kstream.core.errors import ConfigurationError
-from kstream.ingest.contract import (
-    BATCH_TYPES,
-    HEALTH_PATH,
-    JSON,
-    RECORD_TYPES,
-    RETRY_AFTER_SECONDS,
-    ErrorCode,
-    Limits,
-    batch_path,
-    checked_stream_name,
-    records_path,
-)
-from kstream.ingest.http import Refusal, Response, too_large
-from kstream.ingest.parsing import batch_entries, single_entry
+from kstream.ingest.api import unlocked
+from kstream.ingest.contract import JSON, Limits
+from kstream.ingest.enforcing.call import Call, Refused
+from kstream.ingest.engine.api import Api
+from kstream.ingest.engine.authorization import everyone
+from kstream.ingest.engine.failures import Failures
+from kstream.ingest.engine.integration import KinesisAnswer, KinesisIntegration
+from kstream.ingest.engine.model import NotOfTheModel
+from kstream.ingest.engine.velocity import TemplateError
+from kstream.ingest.engine.velocity.objects import Input
+from kstream.ingest.http import Response
+from kstream.ingest.openapi import deployed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from kstream.aws.stream_writer import Entry, EntryResult
+    from kstream.ingest.engine.api import Operation
+    from kstream.ingest.engine.authorization import Authorize
+    from kstream.ingest.engine.integration import PutRecords
     from kstream.ingest.http import Head
 
 _log = logging.getLogger(__name__)
 
-# Said in place of Kinesis' own text, which names the account and the shard.
-_MESSAGES = {
-    FailureKind.THROTTLED: "the stream is over its rate; put this record again later",
-    FailureKind.INTERNAL: "the stream failed on this record; put it again",
-    FailureKind.INVALID: "the stream refuses this record as it is",
-    FailureKind.OTHER: "the stream did not take this record",
-}
 
+class _Failure(Exception):
+    """Ends a request with one of the gateway responses. ``message`` is ``$context.error.message``."""
 
-class PutRecords(Protocol):
-    """Puts entries into a stream.
-
-    Thread-safe; blocks until all are settled. One result for each entry, in their order. What happens to a record is a
-    result and not an exception; should it raise all the same, the gateway answers 502 to the whole request.
-    """
-
-    def __call__(self, stream: str, entries: Sequence[Entry], /) -> Sequence[EntryResult]: ...
-
-
-class _Route(NamedTuple):
-    operation: Literal["single", "batch", "health"]
-    method: str
-    stream: str = ""
+    def __init__(self, kind: str, message: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
 
 
 class Gateway:
-    """The application. Thread-safe, and without state between requests.
+    """The application. Thread-safe, and without state between requests. Needs the extra ``local``.
 
-    ``streams``      the names that may be put to; any other is 404. A name is never taken from a request.
+    ``document``     as ``kstream.ingest.openapi.deployed`` writes it.
     ``put_records``  the port to Kinesis.
-    Raises ``ConfigurationError`` for no stream, or a name that Kinesis does not allow.
+    ``authorize``    who may put; asked for each operation that has a lock. ``everyone`` opens them all.
+    ``limits``       of the payload, and of the stream's records.
+    Raises ``ConfigurationError`` or ``TemplateError`` for a document that it cannot run whole.
     """
 
-    def __init__(self, streams: Iterable[str], put_records: PutRecords, *, limits: Limits | None = None) -> None:
-        self._put_records = put_records
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        put_records: PutRecords,
+        *,
+        authorize: Authorize,
+        limits: Limits | None = None,
+    ) -> None:
         self._limits = limits or Limits()
-        self._routes = {HEALTH_PATH: _Route("health", "GET")}
-        for name in streams:
-            self._routes[records_path(checked_stream_name(name))] = _Route("single", "POST", name)
-            self._routes[batch_path(name)] = _Route("batch", "POST", name)
-        if len(self._routes) == 1:
-            raise ConfigurationError("the ingest gateway has no stream; name at least one")
+        self._api = Api(document)
+        self._failures = Failures(document)
+        self._kinesis = KinesisIntegration(put_records, self._limits)
+        self._authorize = authorize
 
     @property
     def max_body_bytes(self) -> int:
@@ -86,97 +80,120 @@ class Gateway:
         """The answer to what cannot succeed whatever its body is. Does not block."""
         try:
             self._route(head)
-        except Refusal as refusal:
-            return refusal.response(head.request_id)
+        except _Failure as failure:
+            return self._failed(failure, head)
         return None
 
-    def handle(self, head: Head, body: bytes) -> Response:
-        """The answer to a whole request. Blocks while Kinesis is asked."""
-        try:
-            route = self._route(head)
-            if len(body) > self._limits.body_bytes:
-                raise too_large(self._limits.body_bytes)
-            if route.operation == "batch":
-                entries = batch_entries(head, body, self._limits)
-                return _batch_answer(route.stream, self._put(route.stream, entries))
-            if route.operation == "single":
-                entry = single_entry(head, body, self._limits)
-                return _single_answer(route.stream, self._put(route.stream, [entry])[0])
-        except Refusal as refusal:
-            return refusal.response(head.request_id)
-        return _json(200, {"status": "ok"})
+    def too_large(self, head: Head) -> Response:
+        """The answer to a body over ``max_body_bytes``."""
+        return self._failed(_Failure("REQUEST_TOO_LARGE"), head)
 
-    def _route(self, head: Head) -> _Route:
-        route = self._routes.get(head.path)
-        if route is None:
-            raise Refusal(ErrorCode.NOT_FOUND, f"there is no {_shown(head.path)} here; check the stream's name")
-        if head.method != route.method:
-            raise Refusal(
-                ErrorCode.METHOD_NOT_ALLOWED, f"{head.path} takes {route.method} only", {"allow": route.method}
-            )
-        if route.operation == "health":
-            return route
-        accepted = RECORD_TYPES if route.operation == "single" else BATCH_TYPES
-        media_type = head.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-        if media_type not in accepted:
-            raise Refusal(
-                ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-                f"the Content-Type is {_shown(media_type)}; this operation takes {', '.join(sorted(accepted))}",
-            )
+    def handle(self, head: Head, body: bytes) -> Response:
+        """The answer to a whole request. Blocks while the authorizer or Kinesis is asked."""
+        try:
+            operation = self._route(head)
+            if len(body) > self._limits.body_bytes:
+                raise _Failure("REQUEST_TOO_LARGE")
+            context = _context(head)
+            if operation.security:
+                context["authorizer"] = self._allowed(head, body, operation)
+            return self._answer(head, body, operation, context)
+        except _Failure as failure:
+            return self._failed(failure, head)
+        except TemplateError:
+            _log.exception("%s %s: its template failed", head.method, head.path)
+            return self._failed(_Failure("API_CONFIGURATION_ERROR"), head)
+
+    def _route(self, head: Head) -> Operation:
+        operation = self._api.operation(head.method, head.path)
+        if operation is None:
+            raise _Failure("MISSING_AUTHENTICATION_TOKEN")
         length = head.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._limits.body_bytes:
-            raise too_large(self._limits.body_bytes)
-        return route
+            raise _Failure("REQUEST_TOO_LARGE")
+        return operation
 
-    def _put(self, stream: str, entries: Sequence[Entry]) -> Sequence[EntryResult]:
+    def _allowed(self, head: Head, body: bytes, operation: Operation) -> dict[str, Any]:
+        call = Call(
+            head.method,
+            head.path,
+            head.headers,
+            parse_qsl(head.query, keep_blank_values=True),
+            head.source_ip,
+            head.request_id,
+            lambda: body,
+        )
         try:
-            results = self._put_records(stream, entries)
+            verdict = self._authorize(call, operation.security)
+        except Exception as error:  # noqa: BLE001 - the port is the caller's code; never followed by success
+            # Without its text: it may hold the token.
+            _log.error("the authorizer raised %s for request %s", type(error).__name__, head.request_id)
+            raise _Failure("AUTHORIZER_FAILURE") from None
+        if isinstance(verdict, Refused):
+            raise _Failure(verdict.kind.value, verdict.message)
+        return dict(verdict.context)
+
+    def _answer(self, head: Head, body: bytes, operation: Operation, context: dict[str, Any]) -> Response:
+        media_type = head.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+        # Bytes that are no UTF-8 become U+FFFD, as in API Gateway; the templates refuse what has it.
+        text = b64encode(body).decode() if media_type in self._api.binary_media_types else body.decode(errors="replace")
+        model = operation.models.get(media_type)
+        params = _params(head)
+        try:
+            given = Input(text, params) if model is None else Input(text, params, model.document(text))
+        except NotOfTheModel as error:
+            raise _Failure("BAD_REQUEST_BODY", f"Invalid request body: {error}") from None
+        template = operation.templates.get(media_type)
+        if template is None:
+            raise _Failure("UNSUPPORTED_MEDIA_TYPE")
+        request = template.render({"input": given, "context": context, "stageVariables": {}})
+        answer = self._integrated(operation, request)
+        response = operation.response_to(answer.status)
+        rendered = response.template.render(
+            {"input": Input(None, params, answer.document), "context": context, "stageVariables": {}}
+        )
+        override = context["responseOverride"]
+        headers = {**response.headers, **{name.lower(): value for name, value in override["header"].items()}}
+        return Response(override["status"] or response.status, rendered.strip().encode(), headers)
+
+    def _integrated(self, operation: Operation, request: str) -> KinesisAnswer:
+        if operation.action is None:
+            return KinesisAnswer(json.loads(request)["statusCode"], {})
+        try:
+            return self._kinesis.call(operation.action, request)
         except Exception:  # noqa: BLE001 - the port is the caller's code; never followed by success
-            _log.exception("putting %d records into %s raised", len(entries), stream)
-            raise Refusal(ErrorCode.STREAM_FAILED, "the stream's writer failed; the gateway's log says why") from None
-        if len(results) != len(entries):
-            _log.error("putting %d records into %s gave %d results", len(entries), stream, len(results))
-            raise Refusal(ErrorCode.STREAM_FAILED, "the stream's writer gave an incomplete answer")
-        return results
+            _log.exception("the stream's writer failed")
+            raise _Failure("INTEGRATION_FAILURE") from None
+
+    def _failed(self, failure: _Failure, head: Head) -> Response:
+        return self._failures.response(failure.kind, head.request_id, failure.message)
 
 
-def _single_answer(stream: str, result: EntryResult) -> Response:
-    if isinstance(result, NotWritten):
-        raise _nothing_written(stream, [result])
-    return _json(200, _written(result))
+def unlocked_gateway(streams: Iterable[str], put_records: PutRecords, *, limits: Limits | None = None) -> Gateway:
+    """A gateway that anyone may put through: for this machine, and bound to its loopback."""
+    return Gateway(deployed(unlocked(*streams)), put_records, authorize=everyone, limits=limits)
 
 
-def _batch_answer(stream: str, results: Sequence[EntryResult]) -> Response:
-    failures = [result for result in results if isinstance(result, NotWritten)]
-    if len(failures) == len(results):
-        raise _nothing_written(stream, failures)
-    records = [_written(result) if isinstance(result, Written) else _not_written(result) for result in results]
-    return _json(207 if failures else 200, {"failedCount": len(failures), "records": records})
+def _params(head: Head) -> dict[str, dict[str, str]]:
+    headers = {name: value if value.isascii() else _utf8(value) for name, value in head.headers.items()}
+    return {"path": {}, "querystring": dict(parse_qsl(head.query)) if head.query else {}, "header": headers}
 
 
-def _written(result: Written) -> dict[str, str]:
-    return {"sequenceNumber": result.sequence_number, "shardId": result.shard_id}
+def _utf8(value: str) -> str:
+    """A header as its sender most likely meant it. How API Gateway reads it is not known: keys in headers are ASCII."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except ValueError:
+        return value
 
 
-def _not_written(result: NotWritten) -> dict[str, str]:
-    return {"errorCode": result.code, "errorMessage": _MESSAGES[result.kind]}
-
-
-def _nothing_written(stream: str, failures: Sequence[NotWritten]) -> Refusal:
-    kinds = {failure.kind for failure in failures}
-    first = next((failure for failure in failures if failure.kind is not FailureKind.THROTTLED), failures[0])
-    if kinds == {FailureKind.THROTTLED}:
-        message = f"the stream {stream} is over its rate; put the same again later"
-        return Refusal(ErrorCode.THROTTLED, message, {"retry-after": str(RETRY_AFTER_SECONDS)})
-    if kinds == {FailureKind.INVALID}:
-        return Refusal(ErrorCode.BAD_REQUEST, f"the stream {stream} refuses this request ({first.code})")
-    _log.warning("the stream %s took none of %d records: %s: %s", stream, len(failures), first.code, first.message)
-    return Refusal(ErrorCode.STREAM_FAILED, f"the stream {stream} did not take the records ({first.code})")
-
-
-def _json(status: int, body: object) -> Response:
-    return Response(status, json.dumps(body, separators=(",", ":")).encode(), {})
-
-
-def _shown(text: str) -> str:
-    return ascii(text if len(text) <= 200 else text[:200] + "...")
+def _context(head: Head) -> dict[str, Any]:
+    return {
+        "requestId": head.request_id,
+        "requestTimeEpoch": int(time.time() * 1000),
+        "httpMethod": head.method,
+        "path": head.path,
+        "resourcePath": head.path,
+        "identity": {"sourceIp": head.source_ip, "userAgent": head.headers.get("user-agent", "")},
+        "responseOverride": {"status": None, "header": {}},
+    }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from kstream.ingest.contract import JSON, ErrorCode
+from kstream.ingest.contract import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,12 +19,16 @@ class Head:
     ``headers``     names in lower case; values as HTTP carries them (each character one byte); repeated ones joined by
                     ``", "``.
     ``request_id``  given by the server, unique.
+    ``query``       as HTTP carries it, without ``?``.
+    ``source_ip``   of whoever is connected; empty if that is not known.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     request_id: str
+    query: str = ""
+    source_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +53,10 @@ class Application(Protocol):
         """The answer, if it is known before the body is read and the request is refused. Does not block."""
         ...
 
+    def too_large(self, head: Head) -> Response:
+        """The answer to a body over ``max_body_bytes``. Does not block."""
+        ...
+
     def handle(self, head: Head, body: bytes) -> Response:
         """The answer to a whole request. Also to one that ``refuse`` was not asked about."""
         ...
-
-
-class Refusal(Exception):
-    """A request that ends in the error envelope. Never leaves the gateway."""
-
-    def __init__(self, code: ErrorCode, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.headers = headers or {}
-
-    def response(self, request_id: str) -> Response:
-        return envelope(self.code, self.message, request_id, self.headers)
-
-
-def envelope(code: ErrorCode, message: str, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
-    body = {"error": {"code": str(code), "message": message, "requestId": request_id}}
-    return Response(code.status, json.dumps(body).encode(), headers or {})
-
-
-def too_large(limit: int) -> Refusal:
-    return Refusal(
-        ErrorCode.TOO_LARGE, f"the request's body is over {limit:,} bytes; put the records in smaller batches"
-    )

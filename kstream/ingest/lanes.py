@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from kstream.ingest.records import Item
 
 
@@ -69,3 +71,52 @@ def lane_of(item: Item, lanes: int) -> int:
     if lanes == 1:
         return 0
     return (item.ordinal if item.key is None else crc32(item.key.encode())) % lanes
+
+
+class Flow:
+    """Records over several lanes. ``start(number, items)`` sends a lane's request; ``settled(number)`` says it is done.
+
+    At most one request a lane is under way and one more is waiting, so memory is bounded however many records pass. Its
+    iterators yield whenever some request has to settle first; a thread and an event loop can wait for that alike.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], start: Callable[[int, list[Item]], None]) -> None:
+        self._lanes = lanes
+        self._start = start
+        self._busy: set[int] = set()
+
+    def add(self, item: Item) -> Iterator[None]:
+        """Takes a record, and sends when there is enough for a request."""
+        number = lane_of(item, len(self._lanes))
+        lane = self._lanes[number]
+        lane.add(item)
+        while lane.full:
+            if number in self._busy:
+                yield
+            else:
+                self._send(number)
+
+    def finish(self) -> Iterator[None]:
+        """Sends the rest, until all is settled."""
+        while True:
+            for number, lane in enumerate(self._lanes):
+                if lane and number not in self._busy:
+                    self._send(number)
+            if not self._busy:
+                return
+            yield
+
+    def settled(self, number: int) -> None:
+        self._busy.discard(number)
+
+    def take_unsent(self) -> list[Item]:
+        """What was never sent, and now never will be."""
+        unsent: list[Item] = []
+        for lane in self._lanes:
+            while lane:
+                unsent += lane.take()
+        return unsent
+
+    def _send(self, number: int) -> None:
+        self._busy.add(number)
+        self._start(number, self._lanes[number].take())

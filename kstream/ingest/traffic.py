@@ -1,7 +1,6 @@
 """Many records over a few lanes at once: threads around ``lanes`` and ``delivery``.
 
-The caller's thread reads, encodes and counts; a lane's request runs on a pool. At most one request a lane is under way
-and one more is waiting, so memory is bounded however many records pass.
+The caller's thread reads, encodes and counts; a lane's request runs on a pool.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from threading import Event
 from typing import TYPE_CHECKING
 
-from kstream.ingest.lanes import lane_of
+from kstream.ingest.lanes import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +35,7 @@ class Traffic:
         settle: Callable[[Sequence[Item], Event], Delivery],
         settled: Callable[[Delivery], None],
     ) -> None:
-        self._lanes = lanes
+        self._flow = Flow(lanes, self._start)
         self._executor = executor
         self._settle = settle
         self._settled = settled
@@ -44,25 +43,13 @@ class Traffic:
         self._stop = Event()
 
     def add(self, item: Item) -> None:
-        """Takes a record, and sends when there is enough for a request. Blocks while its lane is full."""
-        number = lane_of(item, len(self._lanes))
-        lane = self._lanes[number]
-        lane.add(item)
-        while lane.full:
-            if number in self._under_way.values():
-                self._wait()
-            else:
-                self._send(number)
+        """Takes a record. Blocks while its lane is full."""
+        for _ in self._flow.add(item):
+            self._wait()
 
     def finish(self) -> None:
         """Sends the rest, and returns when all is settled."""
-        while True:
-            busy = set(self._under_way.values())
-            for number, lane in enumerate(self._lanes):
-                if lane and number not in busy:
-                    self._send(number)
-            if not self._under_way:
-                return
+        for _ in self._flow.finish():
             self._wait()
 
     def stop(self) -> tuple[list[Delivery], list[Item]]:
@@ -73,19 +60,14 @@ class Traffic:
         self._stop.set()
         last = [future.result() for future in self._under_way if future.exception() is None]
         self._under_way.clear()
-        unsent: list[Item] = []
-        for lane in self._lanes:
-            while lane:
-                unsent += lane.take()
-        return last, unsent
+        return last, self._flow.take_unsent()
 
-    def _send(self, number: int) -> None:
-        future = self._executor.submit(self._settle, self._lanes[number].take(), self._stop)
-        self._under_way[future] = number
+    def _start(self, number: int, items: list[Item]) -> None:
+        self._under_way[self._executor.submit(self._settle, items, self._stop)] = number
 
     def _wait(self) -> None:
         done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
         for future in done:
             # One by one: should ``settled`` raise, the others still stand here for ``stop``.
-            del self._under_way[future]
+            self._flow.settled(self._under_way.pop(future))
             self._settled(future.result())

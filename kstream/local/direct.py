@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
@@ -9,8 +10,11 @@ import httpx
 from kstream.aws.clients import client
 from kstream.aws.stream_writer import StreamWriter
 from kstream.ingest.client import IngestClient
-from kstream.ingest.gateway import Gateway
+from kstream.ingest.gateway import unlocked_gateway
 from kstream.ingest.http import Head
+
+if TYPE_CHECKING:
+    from kstream.ingest.http import Application
 
 _NOWHERE = "http://in-process.invalid"
 
@@ -20,7 +24,7 @@ def direct_client(
 ) -> IngestClient:
     """An ``IngestClient`` that puts into Kinesis from this process. Raises ``ConfigurationError`` as ``client`` does."""
     kinesis = client("kinesis", endpoint_url=endpoint_url, region=region)
-    transport = _GatewayTransport(Gateway([stream], StreamWriter(client=kinesis).put_records))
+    transport = _GatewayTransport(unlocked_gateway([stream], StreamWriter(client=kinesis).put_records))
     return IngestClient(
         _NOWHERE,
         stream=stream,
@@ -33,7 +37,7 @@ def direct_client(
 class _GatewayTransport(httpx.BaseTransport):
     """Hands requests to the gateway in this process. Thread-safe, as the gateway is."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Application) -> None:
         self._gateway = gateway
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

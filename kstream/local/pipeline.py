@@ -10,7 +10,7 @@ from kstream.aws.failures import told_as
 from kstream.aws.stream_writer import StreamWriter
 from kstream.core.errors import ConfigurationError, EmulatorError
 from kstream.ingest.contract import checked_stream_name
-from kstream.ingest.gateway import Gateway
+from kstream.ingest.gateway import unlocked_gateway
 from kstream.ingest.server import GatewayServer
 from kstream.local.emulator import Emulator
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from kstream.ingest.http import Application
 
 DEFAULT_PORT = 8080
 _LONGEST_RETENTION_HOURS = 8760
@@ -83,7 +85,7 @@ class Pipeline:
             kinesis = client("kinesis", endpoint_url=self.endpoint_url)
             for name in self.streams:
                 self._make_stream(kinesis, name)
-            gateway = Gateway(self.streams, StreamWriter(client=kinesis).put_records)
+            gateway = unlocked_gateway(self.streams, StreamWriter(client=kinesis).put_records)
             self._server = self._serve(stack, gateway)
             self._stack = stack.pop_all()
         return self
@@ -104,7 +106,7 @@ class Pipeline:
         if summary["OpenShardCount"] != self._shards:
             self._progress(f"Stream {name} is there already, and keeps its {summary['OpenShardCount']} shards")
 
-    def _serve(self, stack: ExitStack, gateway: Gateway) -> GatewayServer:
+    def _serve(self, stack: ExitStack, gateway: Application) -> GatewayServer:
         if self._port is not None:
             return stack.enter_context(GatewayServer(gateway, port=self._port))
         try:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kstream.core.ports import Clock, DeadLetterSink
     from kstream.core.record import Record
     from kstream.redrive.destination import Result
+    from kstream.redrive.detour import Detour
     from kstream.redrive.named_records import NamedRecords
     from kstream.redrive.on_failure import OnFailureMessage
 
@@ -52,56 +53,68 @@ class ConsumerDestination:
     ) -> None:
         self._consumer = consumer
         self._fetch = fetch
+        self._clock = clock
+        self._uniform = uniform
         self._any_consumer = any_consumer
         self._told = _Told()
         self._sink = _Sink(consumer.dead_letters)
-        handler = consumer.build_handler()
-        transactional = isinstance(handler, TransactionalHandler)
-        ledger = consumer.ledger
-        # With save_every, the keys of parked records are marked along the way, in a transactional ledger too.
-        keys_hold = transactional and consumer.save_every is None
-        self._detour = None if ledger is None else detour_of(ledger, keys_hold=keys_hold)
-        self._processor = Processor(
-            replace(
-                consumer,
-                handler=handler,
-                ledger=self._detour,
-                # Every record is marked once it is done: a redrive that is interrupted may come again any time.
-                mode=None if transactional or ledger is None else "full",
-                save_every=None,
-                dead_letters=self._sink,
-                telemetry=self._told,
-            ),
-            clock=clock,
-            uniform=uniform,
-            telemetry=self._told,
-        )
+        self._detour: Detour | None = None
+        self._processor: Processor | None = None
 
     @property
     def name(self) -> str:
         return f"consumer {self._consumer.name}"
 
-    def letter(self, letter: DeadLetter, generation: str) -> Work:  # noqa: ARG002 - a replay is of the record
-        return Work([Unit("", partial(self._replay, letter))])
-
-    def message(self, message: OnFailureMessage) -> Work:
-        found = self._fetch.of(message)
-        units = [Unit("", partial(self._deliver, found.batch))] if found.batch.outers else []
-        return Work(units, found.gone)
-
-    def close(self) -> None:
-        self._processor.close()
-
-    def _replay(self, letter: DeadLetter) -> Result:
+    def objection(self, letter: DeadLetter) -> str | None:
         if letter.consumer != self._consumer.name and not self._any_consumer:
-            return Refused(
+            return (
                 f"it is of the consumer {letter.consumer!r}, not {self._consumer.name!r}: leave it out with --consumer, "
                 "or take it with --any-consumer"
             )
         if letter.error_type == "UndecodableRecord":
             match parse(letter.record.data):
                 case Malformed(reason):
-                    return Refused(f"a malformed aggregate, which no handler may see: {reason}")
+                    return f"a malformed aggregate, which no handler may see: {reason}"
+        return None
+
+    def letter(self, letter: DeadLetter) -> Work:
+        self._ready()
+        return Work([Unit("", partial(self._replay, letter))])
+
+    def message(self, message: OnFailureMessage) -> Work:
+        self._ready()
+        found = self._fetch.of(message)
+        units = [Unit("", partial(self._deliver, found.batch))] if found.batch.outers else []
+        return Work(units, found.gone)
+
+    def close(self) -> None:
+        if self._processor is not None:
+            self._processor.close()
+
+    def _ready(self) -> Processor:
+        """The processor. Made when it is needed: a dry run opens no handler."""
+        if self._processor is not None:
+            return self._processor
+        consumer = self._consumer
+        handler, ledger = consumer.build_handler(), consumer.ledger
+        transactional = isinstance(handler, TransactionalHandler)
+        if ledger is not None:
+            # With save_every, the keys of parked records are marked along the way, in a transactional ledger too.
+            self._detour = detour_of(ledger, keys_hold=transactional and consumer.save_every is None)
+        replayed = replace(
+            consumer,
+            handler=handler,
+            ledger=self._detour,
+            # Every record is marked once it is done: a redrive that is interrupted may come again any time.
+            mode=None if transactional or ledger is None else "full",
+            save_every=None,
+            dead_letters=self._sink,
+            telemetry=self._told,
+        )
+        self._processor = Processor(replayed, clock=self._clock, uniform=self._uniform, telemetry=self._told)
+        return self._processor
+
+    def _replay(self, letter: DeadLetter) -> Result:
         outcome = self._process(Batch.plain([letter.record]), beside=True)
         if outcome.done:
             return Sent("done")
@@ -115,12 +128,13 @@ class ConsumerDestination:
         return Sent(", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing to do")
 
     def _process(self, batch: Batch, *, beside: bool) -> Outcome:
+        processor = self._ready()
         self._told.reasons.clear()
         self._sink.closed = beside
         if self._detour is not None:
             self._detour.beside = beside
         # Not settled by a prefix: what is done of an incomplete batch must be known when it comes again.
-        return self._processor.process(batch, prefix_settles=False)
+        return processor.process(batch, prefix_settles=False)
 
 
 class _Sink:

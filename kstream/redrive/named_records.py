@@ -2,7 +2,7 @@
 
 Facts from the Kinesis API reference: AT_SEQUENCE_NUMBER starts at exactly that record; an iterator expires after five
 minutes; a shard takes five reads a second. What happens to the number of a record that has been trimmed away is not said
-there, so any refusal of it leads to the oldest record that is left.
+there: whether it is refused or leads elsewhere, reading then starts at the oldest record that is left.
 """
 
 from __future__ import annotations
@@ -52,43 +52,50 @@ class NamedRecords:
         """From the message itself if it holds them, else from the stream. Raises ``ReadError``."""
         if message.batch is not None:
             return Found(message.batch, max(0, message.batch_size - len(message.batch.outers)))
-        records = list(self._read(message))
+        records = self._read(message)
         event = kinesis_event(records, shard_id=message.shard_id, stream_arn=message.stream_arn, region=message.region)
         return Found(Batch.from_entries(event["Records"]), max(0, message.batch_size - len(records)))
 
-    def _read(self, message: OnFailureMessage) -> Iterator[StreamRecord]:
+    def _read(self, message: OnFailureMessage) -> list[StreamRecord]:
         kinesis = self._client(message)
         action = f"cannot read {message.shard_id} of stream {message.stream_name!r}"
         with told_as(ReadError, action, needs="kinesis:GetShardIterator and kinesis:GetRecords", remedies=_REMEDIES):
-            iterator = self._iterator(kinesis, message)
-            while iterator:
-                answer = kinesis.get_records(ShardIterator=iterator, Limit=_PAGE)
-                for record in answer["Records"]:
-                    if int(record["SequenceNumber"]) > int(message.last):
-                        return
-                    if message.covers(record["SequenceNumber"]):
-                        yield _stream_record(record)
-                        if int(record["SequenceNumber"]) == int(message.last):
-                            return
-                iterator = answer.get("NextShardIterator")
-                if not answer["Records"] and not answer.get("MillisBehindLatest"):
-                    return
-                self._clock.sleep(_PAUSE_S)
+            at = self._at_first(kinesis, message)
+            found = [] if at is None else list(self._from(kinesis, at, message))
+            if (found and int(found[0].sequence_number) == int(message.first)) or not self._has_shard(kinesis, message):
+                return found
+            # The first one is gone, so the oldest that is left is not far from the others.
+            where = {"StreamName": message.stream_name, "ShardId": message.shard_id}
+            oldest = kinesis.get_shard_iterator(**where, ShardIteratorType="TRIM_HORIZON")
+            return list(self._from(kinesis, oldest["ShardIterator"], message))
 
-    def _iterator(self, kinesis: Any, message: OnFailureMessage) -> str | None:
-        where = {"StreamName": message.stream_name, "ShardId": message.shard_id}
+    def _from(self, kinesis: Any, iterator: str | None, message: OnFailureMessage) -> Iterator[StreamRecord]:
+        while iterator:
+            answer = kinesis.get_records(ShardIterator=iterator, Limit=_PAGE)
+            for record in answer["Records"]:
+                if message.covers(record["SequenceNumber"]):
+                    yield _stream_record(record)
+                if int(record["SequenceNumber"]) >= int(message.last):
+                    return
+            iterator = answer.get("NextShardIterator")
+            if not answer["Records"] and not answer.get("MillisBehindLatest"):
+                return
+            self._clock.sleep(_PAUSE_S)
+
+    def _at_first(self, kinesis: Any, message: OnFailureMessage) -> str | None:
         try:
             with told_as(ReadError, "cannot find the first record", needs="kinesis:GetShardIterator", remedies={}):
                 answer = kinesis.get_shard_iterator(
-                    **where, ShardIteratorType="AT_SEQUENCE_NUMBER", StartingSequenceNumber=message.first
+                    StreamName=message.stream_name,
+                    ShardId=message.shard_id,
+                    ShardIteratorType="AT_SEQUENCE_NUMBER",
+                    StartingSequenceNumber=message.first,
                 )
                 return str(answer["ShardIterator"])
         except ReadError as error:
-            if not isinstance(error.__cause__, Exception) or code_of(error.__cause__) not in _REFUSED:
-                raise
-        if not self._has_shard(kinesis, message):
-            return None  # a closed shard whose records have all expired
-        return str(kinesis.get_shard_iterator(**where, ShardIteratorType="TRIM_HORIZON")["ShardIterator"])
+            if isinstance(error.__cause__, Exception) and code_of(error.__cause__) in _REFUSED:
+                return None
+            raise
 
     def _has_shard(self, kinesis: Any, message: OnFailureMessage) -> bool:
         request: dict[str, Any] = {"StreamName": message.stream_name}

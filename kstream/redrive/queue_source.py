@@ -8,10 +8,13 @@ as SQS makes it: at least once, in no order.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kstream.aws.clients import is_loopback
+from kstream.aws.claim_check import read_claim_check
+from kstream.aws.clients import client, is_loopback
+from kstream.aws.failures import told_as
+from kstream.aws.s3_letters import S3DeadLetters
 from kstream.aws.sqs_letters import SQSDeadLetters
 from kstream.core.errors import DeadLetterError
 from kstream.redrive.item import item_of
@@ -24,8 +27,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 HIDDEN_S = 300
-# As many in a row as one request gives: the queue has come round.
-_ENOUGH_REPEATS = 10
+# As many repeats in a row as one request gives: the queue has come round.
+_PER_RECEIVE = 10
+_REMEDIES = {
+    "NonExistentQueue": "make the queue, or name another",
+    "QueueDoesNotExist": "make the queue, or name another",
+}
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 
 
@@ -46,7 +53,10 @@ class QueueSource:
             endpoint_url = "/".join(url.split("/")[:3])
         elif endpoint_url is None and region is None and host.startswith("sqs.") and host.endswith(_AWS):
             region = host.split(".")[1]
-        self._letters = SQSDeadLetters(url, endpoint_url=endpoint_url, region=region)
+        self._endpoint_url = endpoint_url
+        self._region = region
+        self._client: Any = client("sqs", endpoint_url=endpoint_url, region=region)
+        self._letters = SQSDeadLetters(url, client=self._client)
         self._held: set[str] = set()
         self._seen: set[tuple[str, str]] = set()
 
@@ -56,17 +66,44 @@ class QueueSource:
 
     def items(self) -> Iterator[Item]:
         repeats = 0
-        for stored in self._letters.letters(visibility_timeout=HIDDEN_S, wait=self._wait):
-            self._held.add(stored.key)
-            item = item_of(stored.key, stored.body, stored.problem)
-            if (item.key, item.generation) in self._seen:
-                repeats += 1
-                if repeats >= _ENOUGH_REPEATS:
-                    return
-                continue
-            repeats = 0
-            self._seen.add((item.key, item.generation))
-            yield item
+        while True:
+            messages = self._receive()
+            if not messages:
+                return
+            for message in messages:
+                item = self._resolved(message["ReceiptHandle"], message["Body"])
+                if (item.key, item.generation) in self._seen:
+                    repeats += 1
+                    continue
+                repeats = 0
+                self._seen.add((item.key, item.generation))
+                yield item
+            if repeats >= _PER_RECEIVE:
+                return
+
+    def _receive(self) -> list[Any]:
+        action = f"cannot receive from the dead-letter queue {self._url!r}"
+        with told_as(DeadLetterError, action, needs="sqs:ReceiveMessage", remedies=_REMEDIES):
+            answer = self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=_PER_RECEIVE,
+                WaitTimeSeconds=self._wait,
+                VisibilityTimeout=HIDDEN_S,
+            )
+        messages: list[Any] = answer.get("Messages", [])
+        # All of them at once: whoever looks may stop at the first.
+        self._held.update(message["ReceiptHandle"] for message in messages)
+        return messages
+
+    def _resolved(self, receipt: str, text: str) -> Item:
+        check = read_claim_check(text)
+        if check is None:
+            return item_of(receipt, text)
+        store = S3DeadLetters(check.bucket, endpoint_url=self._endpoint_url, region=self._region)
+        try:
+            return item_of(receipt, store.text(check.key))
+        except DeadLetterError as error:
+            return item_of(receipt, text, problem=str(error))
 
     def count(self) -> int | None:
         return None

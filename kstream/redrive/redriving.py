@@ -67,13 +67,17 @@ class Wishes:
 
 
 class Redriving:
-    """Use from one thread, and for one source from one process at a time."""
+    """Use from one thread, and for one source from one process at a time.
+
+    ``broken_off``: the run ended early, because what became of a put is not known: the next ones would fare no better.
+    """
 
     def __init__(self, source: Source, destination: Destination, journal: Journal, wishes: Wishes) -> None:
         self._source = source
         self._destination = destination
         self._journal = journal
         self._wishes = wishes
+        self.broken_off = False
 
     def run(self, selection: Selection, *, stopped: Callable[[], bool] = lambda: False) -> Iterator[Report]:
         """A report for each selected item, as it is done. ``stopped`` is asked between items.
@@ -90,6 +94,8 @@ class Redriving:
             if left is not None and report.verdict is not Verdict.ALREADY:
                 left -= 1
             yield report
+            if self.broken_off:
+                return
 
     def _one(self, item: Item) -> Report:
         if isinstance(item.content, Unreadable):
@@ -101,6 +107,9 @@ class Redriving:
             if self._wishes.dry_run:
                 return Report(item, Verdict.ALREADY, detail)
             return self._finish(item, Verdict.ALREADY, whole.destination, whole.detail, detail)
+        objection = self._destination.objection(item.content) if isinstance(item.content, DeadLetter) else None
+        if objection is not None:
+            return Report(item, Verdict.FAILED, objection)
         if self._wishes.dry_run:
             unknown = next((entry for entry in entries.values() if _is_unknown(entry)), None)
             if unknown is not None and self._wishes.unknown == "leave":
@@ -114,13 +123,15 @@ class Redriving:
 
     def _work(self, item: Item) -> Work:
         if isinstance(item.content, DeadLetter):
-            return self._destination.letter(item.content, item.generation)
+            return self._destination.letter(item.content)
         assert not isinstance(item.content, Unreadable)
         return self._destination.message(item.content)
 
     def _send(self, item: Item, work: Work, entries: dict[str, Entry]) -> Report:
         unknown, failed, details = [], [], []
         for unit in work.units:
+            if self.broken_off:
+                break
             entry = entries.get(unit.name)
             if entry is not None and entry.state is State.SENT:
                 details.append(entry.detail)
@@ -137,6 +148,7 @@ class Redriving:
                     case Refused(reason):
                         failed.append(reason)
                     case Unknown(reason):
+                        self.broken_off = True
                         unknown.append(f"whether it was put is not known: {reason}")
         if work.gone and not self._wishes.accept_gone:
             failed.append(

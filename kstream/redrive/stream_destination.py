@@ -43,8 +43,15 @@ class StreamDestination:
     def name(self) -> str:
         return f"stream {self._stream}"
 
-    def letter(self, letter: DeadLetter, generation: str) -> Work:  # noqa: ARG002 - a put is of the record
-        return Work([Unit("", partial(self._put_letter, letter.record))])
+    def objection(self, letter: DeadLetter) -> str | None:
+        try:
+            outer_of(letter.record)
+        except ValueError as error:
+            return f"Kinesis would not take it: {error}"
+        return None
+
+    def letter(self, letter: DeadLetter) -> Work:
+        return Work([Unit("", partial(self._send, outer_of(letter.record)))])
 
     def message(self, message: OnFailureMessage) -> Work:
         """Kinesis records as they were, aggregates whole."""
@@ -54,13 +61,6 @@ class StreamDestination:
 
     def close(self) -> None:
         pass
-
-    def _put_letter(self, record: Record) -> Result:
-        try:
-            outer = outer_of(record)
-        except ValueError as error:
-            return Refused(f"Kinesis would not take it: {error}")
-        return self._send(outer)
 
     def _put_outer(self, outer: Record) -> Result:
         match parse(outer.data):

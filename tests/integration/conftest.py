@@ -10,11 +10,15 @@ import pytest
 
 from kstream.local.emulator import Emulator
 from tests.support.kinesis_local import KinesisLocal
+from tests.support.localstack import shared_localstack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from mypy_boto3_kinesis import KinesisClient
+
+    from tests.support.localstack.clients import Clients
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +33,41 @@ def kinesis_local() -> Iterator[str]:
     """The endpoint URL of a Kinesis that reshards as the real one does: for tests of parent and child shards."""
     with KinesisLocal() as server:
         yield server.endpoint_url
+
+
+@pytest.fixture(scope="session")
+def localstack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint URL of a LocalStack, one for all processes of the run: names of what a test makes must be its own.
+
+    It is empty at the start, unless it is the one of --localstack-endpoint.
+    """
+    given: str | None = request.config.getoption("--localstack-endpoint")
+    if given:
+        yield given.rstrip("/")
+        return
+    with shared_localstack(_directory_of_the_run(request.config, tmp_path_factory) / "localstack") as endpoint_url:
+        yield endpoint_url
+
+
+@pytest.fixture(scope="session")
+def localstack_session(localstack: str) -> Clients:
+    """Makes boto3 clients for ``localstack``."""
+    from localstack_client.session import Session  # type: ignore[import-untyped]
+
+    session: Clients = Session(
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        aws_session_token=None,
+        region_name="us-east-1",
+        localstack_host=localstack.removeprefix("http://"),
+    )
+    return session
+
+
+def _directory_of_the_run(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that the workers of a run with xdist have in common, and other runs have not."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(config, "workerinput") else base
 
 
 @pytest.fixture

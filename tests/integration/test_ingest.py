@@ -13,7 +13,7 @@ from kstream.core.errors import ConfigurationError
 from kstream.core.retry import Retry
 from kstream.ingest.client import IngestClient
 from kstream.ingest.errors import Unavailable
-from kstream.ingest.gateway import Gateway
+from kstream.ingest.gateway import unlocked_gateway
 from kstream.ingest.server import GatewayServer
 from kstream.testing.clock import VirtualClock
 from tests.support.ingest import MemoryStreams
@@ -48,7 +48,7 @@ def test_records_put_through_the_api_are_in_kinesis_byte_for_byte(
     given = [(bytes([n % 256]) * (n % 400), f"key-{n % 7}-é") for n in range(2_000)]
     writer = StreamWriter(endpoint_url=emulator.endpoint_url)
     with (
-        GatewayServer(Gateway([stream], writer.put_records)) as server,
+        GatewayServer(unlocked_gateway([stream], writer.put_records)) as server,
         IngestClient(server.url, stream=stream, max_in_flight=3) as api,
     ):
         api.put_all(given[:1_500]).raise_for_failures()
@@ -66,7 +66,7 @@ def test_4_mib_requests_and_1_mib_records_arrive(emulator: Emulator, kinesis: Ki
     given = [(bytes([n]) * ((1 << 20) - 2), f"k{n}") for n in range(7)]
     writer = StreamWriter(endpoint_url=emulator.endpoint_url)
     with (
-        GatewayServer(Gateway([stream], writer.put_records)) as server,
+        GatewayServer(unlocked_gateway([stream], writer.put_records)) as server,
         IngestClient(server.url, stream=stream) as api,
     ):
         api.put_many(given).raise_for_failures()
@@ -76,7 +76,7 @@ def test_4_mib_requests_and_1_mib_records_arrive(emulator: Emulator, kinesis: Ki
 def test_a_stream_that_kinesis_does_not_have_is_told(emulator: Emulator, stream_name: str) -> None:
     writer = StreamWriter(endpoint_url=emulator.endpoint_url)
     with (
-        GatewayServer(Gateway([stream_name], writer.put_records)) as server,
+        GatewayServer(unlocked_gateway([stream_name], writer.put_records)) as server,
         IngestClient(server.url, stream=stream_name, retry=Retry(attempts=1)) as api,
         pytest.raises(Unavailable, match="ResourceNotFoundException"),
     ):
@@ -84,7 +84,7 @@ def test_a_stream_that_kinesis_does_not_have_is_told(emulator: Emulator, stream_
 
 
 def test_a_port_in_use_is_named_with_the_remedy() -> None:
-    gateway = Gateway(["orders"], MemoryStreams())
+    gateway = unlocked_gateway(["orders"], MemoryStreams())
     with (
         GatewayServer(gateway) as server,
         pytest.raises(ConfigurationError, match=rf"port {server.port} .*in use; .*another port"),
@@ -95,7 +95,7 @@ def test_a_port_in_use_is_named_with_the_remedy() -> None:
 
 def test_leaving_frees_the_port_and_ends_the_threads() -> None:
     before = set(threading.enumerate())
-    gateway = Gateway(["orders"], MemoryStreams())
+    gateway = unlocked_gateway(["orders"], MemoryStreams())
     with GatewayServer(gateway) as server, IngestClient(server.url, stream="orders") as api:
         api.put("x")
         port = server.port
@@ -114,7 +114,7 @@ def test_leaving_waits_for_what_is_being_put() -> None:
         return streams(stream, entries)
 
     outcome: list[PutResult] = []
-    with GatewayServer(Gateway(["orders"], slow)) as server:
+    with GatewayServer(unlocked_gateway(["orders"], slow)) as server:
 
         def put() -> None:
             with IngestClient(server.url, stream="orders") as api:
@@ -135,7 +135,7 @@ def test_a_gateway_that_comes_back_is_found_again() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = GatewayServer(Gateway(["orders"], streams), port=port)
+    server = GatewayServer(unlocked_gateway(["orders"], streams), port=port)
 
     class Restarting(VirtualClock):
         def sleep(self, seconds: float) -> None:

@@ -10,13 +10,17 @@ from kstream import (
     CircuitBreaker,
     Consumer,
     DirectoryDeadLetters,
+    DynamoDBLedger,
+    DynamoDBTransaction,
     Handler,
     MemoryLedger,
     Outcome,
+    PostgresLedger,
     Record,
     Reject,
     Retry,
     SQLiteLedger,
+    SQLTransaction,
     TransactionalHandler,
     on_lambda,
 )
@@ -72,6 +76,36 @@ class Exact(TransactionalHandler[Any]):
     def process(self, record: Record, transaction: Any) -> None: ...
 
 
+class Sums(TransactionalHandler[SQLTransaction]):
+    def process(self, record: Record, transaction: SQLTransaction) -> None:
+        rows = transaction.execute("SELECT total FROM sums WHERE name = ?", (record.partition_key,))
+        assert_type(rows.rowcount, int)
+        transaction.execute("UPDATE sums SET total = :total", {"total": next(iter(rows), 0)})
+
+
+class Items(TransactionalHandler[DynamoDBTransaction]):
+    def idempotency_key(self, record: Record) -> str | None:
+        return record.headers.get("order")
+
+    def process(self, record: Record, transaction: DynamoDBTransaction) -> None:
+        key = {"name": record.partition_key}
+        transaction.put(
+            "orders", {**key, "amounts": [1, 2]}, condition="attribute_not_exists(#n)", names={"#n": "name"}
+        )
+        transaction.update("totals", key, "ADD total :n", values={":n": 1})
+        transaction.delete("open", key)
+        transaction.check("customers", key, "attribute_exists(#n)", names={"#n": "name"}, otherwise=Reject("unknown"))
+
+
+# What a ledger begins is what its handler receives.
+def sqlite_fits(ledger: SQLiteLedger, scope: Any) -> SQLTransaction:
+    return ledger.begin(scope)
+
+
+def postgres_fits(ledger: PostgresLedger, scope: Any) -> SQLTransaction:
+    return ledger.begin(scope)
+
+
 def make() -> Plain:
     return Plain()
 
@@ -93,6 +127,9 @@ consumers = [
     Consumer(ListingLater),
     Consumer(SilentLater),
     Consumer(Exact, ledger=SQLiteLedger("ledger.db")),
+    Consumer(Sums, ledger=SQLiteLedger("ledger.db"), mode="transactional"),
+    Consumer(Sums(), ledger=PostgresLedger("dbname=sums", group_limit=50)),
+    Consumer(Items, ledger=DynamoDBLedger("ledger")),
     Consumer(
         Plain,
         name="totals",

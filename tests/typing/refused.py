@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from kstream import Consumer, Handler, Record, Retry, TransactionalHandler, on_lambda
+from kstream import (
+    Consumer,
+    DynamoDBTransaction,
+    Handler,
+    Record,
+    Retry,
+    SQLTransaction,
+    TransactionalHandler,
+    on_lambda,
+)
 
 
 class Plain(Handler):
@@ -20,6 +29,21 @@ class TakesText(Handler):
 
 class Later(TransactionalHandler[object]):
     async def process(self, record: Record, transaction: object) -> None: ...  # type: ignore[override]
+
+
+class TakesItems(TransactionalHandler[SQLTransaction]):
+    def process(self, record: Record, transaction: DynamoDBTransaction) -> None: ...  # type: ignore[override]
+
+
+class Ends(TransactionalHandler[SQLTransaction]):
+    def process(self, record: Record, transaction: SQLTransaction) -> None:
+        transaction.commit()  # type: ignore[attr-defined]
+
+
+class Misses(TransactionalHandler[DynamoDBTransaction]):
+    def process(self, record: Record, transaction: DynamoDBTransaction) -> None:
+        transaction.check("table", {"name": "x"})  # type: ignore[call-arg]
+        transaction.put("table", {"name": "x"}, "amount > 0")  # type: ignore[call-arg]
 
 
 Consumer(3)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kstream.core.errors import ConfigurationError
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 MAX_TOKEN_CHARACTERS: Final = 16_384
 """API Gateway's limit for all headers together is 10,240 bytes; what is longer did not come through it."""
 
+
+class AnyAudience(Enum):
+    """See ``ANY_AUDIENCE``."""
+
+    ANY = "any audience"
+
+
+ANY_AUDIENCE: Final = AnyAudience.ANY
+"""Whomever the token is for. Only for an issuer whose every token is meant for you, as a user pool of your own."""
+
 AudienceClaim = Literal["aud", "client_id", "either"]
 
 
@@ -28,7 +39,8 @@ class JwtVerifier:
 
     ``keys``            the issuer's public keys.
     ``issuer``          what ``iss`` must be, to the letter.
-    ``audience``        ``aud`` must name one of these. Without it a token for any other service would open this door.
+    ``audience``        ``aud`` must name one of these. Without it a token for any other service would open this door; see
+                        ``ANY_AUDIENCE``.
     ``algorithms``      those allowed; only ones by public keys can be.
     ``leeway``          seconds by which clocks may differ.
     ``audience_claim``  ``client_id``, or ``either``, for issuers whose access tokens have no ``aud`` (Cognito's).
@@ -43,7 +55,7 @@ class JwtVerifier:
         keys: KeySource,
         *,
         issuer: str,
-        audience: str | Collection[str],
+        audience: str | Collection[str] | AnyAudience,
         algorithms: Collection[str] = ("RS256",),
         leeway: float = 30.0,
         audience_claim: AudienceClaim = "aud",
@@ -52,13 +64,14 @@ class JwtVerifier:
         self._jwt = pyjwt()
         self._keys = keys
         self._issuer = _named(issuer, "issuer")
-        audiences = [audience] if isinstance(audience, str) else list(audience)
-        self._audience = frozenset(_named(one, "audience") for one in audiences)
+        self._any_audience = isinstance(audience, AnyAudience)
+        audiences = [audience] if isinstance(audience, str | AnyAudience) else audience
+        self._audience = frozenset(_named(one, "audience") for one in audiences if not isinstance(one, AnyAudience))
         self._algorithms = frozenset([algorithms] if isinstance(algorithms, str) else algorithms)
         self._leeway = leeway
         self._audience_claim = audience_claim
         self._required = dict(required or {})
-        if not self._audience:
+        if not self._audience and not self._any_audience:
             raise ConfigurationError("a JWT verifier names at least one audience")
         if not 0 <= leeway <= 300:
             raise ConfigurationError(f"leeway is {leeway} seconds; 0 to 300, for clocks that differ a little")
@@ -94,7 +107,8 @@ class JwtVerifier:
             )
         except (self._jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise TokenRefused(_REASONS.get(type(error).__name__, "it cannot be read as a JWT")) from None
-        self._check_audience(claims)
+        if not self._any_audience:
+            self._check_audience(claims)
         for name, value in self._required.items():
             if claims.get(name) != value:
                 raise TokenRefused(f"its {name} is not the required one")
@@ -111,6 +125,18 @@ class JwtVerifier:
                     return
                 break
         raise TokenRefused("it is for another audience")
+
+
+def issuer_claimed(token: str) -> str | None:
+    """The issuer that a token says it is from. **Not verified**: good for choosing a verifier, and for nothing else."""
+    jwt = pyjwt()
+    if len(token) > MAX_TOKEN_CHARACTERS:
+        return None
+    try:
+        issuer = jwt.decode(token, options={"verify_signature": False, "verify_aud": False}).get("iss")
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        return None
+    return issuer if isinstance(issuer, str) else None
 
 
 _REASONS: Final = {

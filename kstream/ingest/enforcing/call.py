@@ -74,7 +74,7 @@ _STATUS = {
 class Allowed(NamedTuple):
     """Come in. ``context`` is what ``$context.authorizer`` holds, ``principalId`` included; all of it text."""
 
-    context: Mapping[str, str] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+    context: Mapping[str, str] = {}
     usage_key: str | None = None
 
     def __repr__(self) -> str:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Requirement = "Sequence[Mapping[str, Sequence[str]]]"
-
 
 class Door:
     """Thread-safe. ``locks``: by the names of the security schemes."""
@@ -45,6 +43,10 @@ class Door:
         return next((refusal for refusal in refusals if not refusal.absent), refusals[0])
 
     def _alternative(self, call: Call, schemes: Mapping[str, Sequence[str]]) -> Verdict:
+        if not schemes:
+            # In OpenAPI ``{}`` lets anybody in. That is said by ``[]``, and never in passing.
+            _log.error("%s %s has an alternative without a security scheme", call.method, call.path)
+            return Refused(Kind.AUTHORIZER_CONFIGURATION_ERROR, "Internal server error")
         so_far = Allowed()
         # As on AWS the authorizer comes first: the API key may be what it returned, and only callers who are let in
         # count against a plan.

@@ -76,44 +76,44 @@ class Policy(NamedTuple):
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the pattern matches the whole text. Takes time in proportion to the product of their lengths."""
-    tokens = _tokens(pattern)
-    places = _reach(tokens, {0})
+    signs = _signs(pattern)
+    places = _reach(signs, {0})
     colons = 0
     for character in text:
         # The sixth segment of an ARN is its last, and may hold colons of its own.
         fence = character == ":" and colons < 5
         colons += character == ":"
-        places = _reach(tokens, _step(tokens, places, character, fence=fence))
+        places = _reach(signs, _step(signs, places, character, fence=fence))
         if not places:
             return False
-    return len(tokens) in places
+    return len(signs) in places
 
 
-def _step(tokens: list[tuple[str, bool]], places: set[int], character: str, *, fence: bool) -> set[int]:
+def _step(signs: list[tuple[str, bool]], places: set[int], character: str, *, fence: bool) -> set[int]:
     following: set[int] = set()
     for place in places:
-        if place == len(tokens):
+        if place == len(signs):
             continue
-        token, reaches_beyond = tokens[place]
-        if token == "*" and (reaches_beyond or not fence):
+        sign, reaches_beyond = signs[place]
+        if sign == "*" and (reaches_beyond or not fence):
             following.add(place)
-        elif token == character or (token == "?" and not fence):
+        elif sign == character or (sign == "?" and not fence):
             following.add(place + 1)
     return following
 
 
-def _reach(tokens: list[tuple[str, bool]], places: set[int]) -> set[int]:
+def _reach(signs: list[tuple[str, bool]], places: set[int]) -> set[int]:
     """``places`` and those that are reached from them by a ``*`` that stands for nothing."""
     reached = set(places)
     for place in places:
         here = place
-        while here < len(tokens) and tokens[here][0] == "*":
+        while here < len(signs) and signs[here][0] == "*":
             here += 1
             reached.add(here)
     return reached
 
 
-def _tokens(pattern: str) -> list[tuple[str, bool]]:
+def _signs(pattern: str) -> list[tuple[str, bool]]:
     """The pattern's characters; each with whether it is a ``*`` that may reach beyond its segment."""
     return [
         (character, character == "*" and (place + 1 == len(pattern) or pattern[place + 1] == ":"))

@@ -1,4 +1,4 @@
-"""The events that API Gateway sends to a Lambda authorizer (developer guide, "Input to an API Gateway Lambda authorizer")."""
+"""The events that API Gateway sends to a Lambda authorizer (developer guide, "Input to a Lambda authorizer")."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ EVERYTHING: Final[Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class TestCredentials:
+class LocalCredentials:
     """Somebody who may sign, and the identity policy that says what for. For tests: never real credentials."""
 
     access_key: str
@@ -43,14 +43,14 @@ class IamLock:
 
     def __init__(
         self,
-        credentials: Iterable[TestCredentials],
+        credentials: Iterable[LocalCredentials],
         *,
         api: LocalApi | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._api = api or LocalApi()
         self._clock: Clock = clock or SystemClock()
-        self._known: dict[str, tuple[TestCredentials, Policy]] = {}
+        self._known: dict[str, tuple[LocalCredentials, Policy]] = {}
         for one in credentials:
             try:
                 self._known[one.access_key] = (one, Policy.parse(dict(one.policy)))
@@ -73,7 +73,7 @@ class IamLock:
             return Refused(Kind.ACCESS_DENIED, "User is not authorized to access this resource")
         return Allowed({"principalId": credentials.access_key})
 
-    def _credentials(self, call: Call, signature: Signature) -> tuple[TestCredentials, Policy]:
+    def _credentials(self, call: Call, signature: Signature) -> tuple[LocalCredentials, Policy]:
         known = self._known.get(signature.access_key)
         if known is None:
             raise SignatureRefused("the access key is not known")

@@ -6,13 +6,14 @@ They know scopes and no streams: each operation's security requirement names the
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from kstream.core.errors import ConfigurationError
 from kstream.ingest.authorizing.claims import scopes_in
 from kstream.ingest.authorizing.fetching import key_set_at
 from kstream.ingest.authorizing.function import AuthorizerUnavailable
 from kstream.ingest.authorizing.jwks import IssuerKeys
-from kstream.ingest.authorizing.tokens import JwtVerifier, TokenRefused
+from kstream.ingest.authorizing.tokens import ANY_AUDIENCE, JwtVerifier, TokenRefused, issuer_claimed
 from kstream.ingest.enforcing.call import Allowed, Kind, Refused
 
 if TYPE_CHECKING:
@@ -26,54 +27,81 @@ _log = logging.getLogger(__name__)
 
 
 class JwtLock:
-    """A ``Lock`` for ``jwt``. ``header``: where the token is, alone or behind ``Bearer``.
+    """A ``Lock`` for ``jwt``.
 
-    Give it a verifier with ``audience_claim="either"``: API Gateway takes ``aud``, and ``client_id`` in its absence.
+    ``verifiers``  by issuer. Give them ``audience_claim="either"``: API Gateway takes ``aud``, and ``client_id`` in its
+                   absence.
+    ``header``     where the token is, alone or behind ``Bearer``.
     """
 
-    def __init__(self, verifier: JwtVerifier, *, header: str = "Authorization") -> None:
-        self._verifier = verifier
+    def __init__(self, verifiers: Mapping[str, JwtVerifier], *, header: str = "Authorization") -> None:
+        self._verifiers = dict(verifiers)
         self._header = header.lower()
 
     def check(self, call: Call, scopes: Sequence[str], before: Allowed) -> Verdict:  # noqa: ARG002 - a lock's signature
         words = call.headers.get(self._header, "").split()
-        token = words[-1] if words else ""
         if len(words) != 1 and (len(words) != 2 or words[0].lower() != "bearer"):
             return Refused(Kind.UNAUTHORIZED, "Unauthorized", absent=not words)
-        try:
-            claims = self._verifier.verify(token)
-        except TokenRefused as refused:
-            _log.info("a token is refused: %s", refused)
-            return Refused(Kind.UNAUTHORIZED, "Unauthorized")
-        except AuthorizerUnavailable as error:
-            _log.warning("nobody gets in just now: %s", error)
-            return Refused(Kind.AUTHORIZER_FAILURE, "Internal server error")
-        if scopes and not scopes_in(claims) & set(scopes):
-            return Refused(Kind.ACCESS_DENIED, "User is not authorized to access this resource")
-        return Allowed(_context(claims))
+        return checked(words[-1], self._verifiers, scopes)
 
 
-def cognito_lock(
-    region: str,
-    user_pool_id: str,
-    client_ids: Collection[str],
-    *,
-    token_use: Literal["access", "id"] = "access",  # noqa: S107 - a kind of token
-    keys: KeySource | None = None,
-) -> JwtLock:
-    """The lock for ``cognito``: the user pool's tokens of one kind, for these app clients.
+class CognitoLock:
+    """A ``Lock`` for ``cognito``: tokens of user pools.
 
-    An ID token names its client in ``aud``, an access token in ``client_id``; scopes are in access tokens alone.
+    ``pools``       region and id of each.
+    ``client_ids``  the app clients; None for any of the pool, as in API Gateway.
+    ``keys``        by issuer, in place of the pools' own key sets.
+
+    As in API Gateway it takes ID tokens, and where the operation names scopes, access tokens: only these have scopes.
     """
-    issuer = f"https://cognito-idp.{region}.amazonaws.com/{user_pool_id}"
-    verifier = JwtVerifier(
-        keys or IssuerKeys(key_set_at(f"{issuer}/.well-known/jwks.json")),
-        issuer=issuer,
-        audience=client_ids,
-        audience_claim="client_id" if token_use == "access" else "aud",  # noqa: S105 - a kind of token
-        required={"token_use": token_use},
-    )
-    return JwtLock(verifier)
+
+    def __init__(
+        self,
+        pools: Collection[tuple[str, str]],
+        *,
+        client_ids: Collection[str] | None = None,
+        keys: Mapping[str, KeySource] | None = None,
+        header: str = "Authorization",
+    ) -> None:
+        if not pools:
+            raise ConfigurationError("a Cognito lock has at least one user pool")
+        audience = ANY_AUDIENCE if client_ids is None else client_ids
+        self._header = header.lower()
+        self._id: dict[str, JwtVerifier] = {}
+        self._access: dict[str, JwtVerifier] = {}
+        for region, pool in pools:
+            issuer = f"https://cognito-idp.{region}.amazonaws.com/{pool}"
+            source = (keys or {}).get(issuer) or IssuerKeys(key_set_at(f"{issuer}/.well-known/jwks.json"))
+            self._id[issuer] = JwtVerifier(source, issuer=issuer, audience=audience, required={"token_use": "id"})
+            self._access[issuer] = JwtVerifier(
+                source,
+                issuer=issuer,
+                audience=audience,
+                audience_claim="client_id",
+                required={"token_use": "access"},
+            )
+
+    def check(self, call: Call, scopes: Sequence[str], before: Allowed) -> Verdict:
+        return JwtLock(self._access if scopes else self._id, header=self._header).check(call, scopes, before)
+
+
+def checked(token: str, verifiers: Mapping[str, JwtVerifier], scopes: Sequence[str]) -> Verdict:
+    """The verdict on a token, by the verifier of the issuer that it claims to be from."""
+    verifier = verifiers.get(issuer_claimed(token) or "")
+    if verifier is None:
+        _log.info("a token is refused: it is no JWT, or from an issuer that is not configured")
+        return Refused(Kind.UNAUTHORIZED, "Unauthorized")
+    try:
+        claims = verifier.verify(token)
+    except TokenRefused as refused:
+        _log.info("a token is refused: %s", refused)
+        return Refused(Kind.UNAUTHORIZED, "Unauthorized")
+    except AuthorizerUnavailable as error:
+        _log.warning("nobody gets in just now: %s", error)
+        return Refused(Kind.AUTHORIZER_FAILURE, "Internal server error")
+    if scopes and not scopes_in(claims) & set(scopes):
+        return Refused(Kind.ACCESS_DENIED, "User is not authorized to access this resource")
+    return Allowed(_context(claims))
 
 
 def _context(claims: Mapping[str, Any]) -> dict[str, str]:

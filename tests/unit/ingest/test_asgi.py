@@ -11,7 +11,7 @@ import pytest
 
 from kstream.ingest.asgi import AsgiGateway
 from kstream.ingest.contract import Limits
-from kstream.ingest.gateway import Gateway
+from kstream.ingest.gateway import unlocked_gateway
 from tests.support.ingest import MemoryStreams
 
 Message = dict[str, Any]
@@ -35,7 +35,7 @@ def run(
         sent.append(message)
 
     with ThreadPoolExecutor(1) as executor:
-        application = Gateway(["orders"], streams, limits=Limits(body_bytes=limit))
+        application = unlocked_gateway(["orders"], streams, limits=Limits(body_bytes=limit))
         asyncio.run(AsgiGateway(application, executor)(scope, receive, send))
     return sent, left
 

@@ -17,7 +17,7 @@ from kstream.core.retry import Retry
 from kstream.ingest.auth import ApiKey, BearerToken
 from kstream.ingest.client import IngestClient
 from kstream.ingest.errors import BadRequest, NotAuthorized, NotFound, PartialFailure, Throttled, TooLarge, Unavailable
-from kstream.ingest.gateway import Gateway
+from kstream.ingest.gateway import unlocked_gateway
 from kstream.ingest.results import Progress, PutFailure, PutResult
 from kstream.testing.clock import VirtualClock
 from tests.support.ingest import InProcess, MemoryStreams
@@ -40,7 +40,7 @@ class Bench:
         **options: Any,
     ) -> None:
         self.streams = MemoryStreams(fault)
-        self.transport = InProcess(Gateway(["orders"], self.streams), before, after)
+        self.transport = InProcess(unlocked_gateway(["orders"], self.streams), before, after)
         self.clock = VirtualClock()
         merged: dict[str, Any] = {"stream": "orders", "retry": Retry(attempts=5, base=0.1, cap=5.0)} | options
         self.client = IngestClient("http://api.test/", transport=self.transport, clock=self.clock, **merged)

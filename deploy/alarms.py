@@ -1,0 +1,196 @@
+"""The alarms, each with its metric's dimensions. One that *pages* says that records are lost, or set aside, or late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploy import naming
+from deploy.config import SourceKind
+from deploy.ingest_api import api_name
+from deploy.template import logical, ref, resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.config import Pipeline
+    from deploy.template import Text
+
+Dimensions = Mapping[str, "Text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """In force when the metric is above ``threshold``. ``ratio_of``: the metric is divided by this one, in percent."""
+
+    subject: str
+    what: str
+    why: str
+    namespace: str
+    metric: str
+    dimensions: Dimensions
+    statistic: str
+    threshold: float
+    pages: bool = False
+    ratio_of: str | None = None
+
+    @property
+    def logical_id(self) -> str:
+        return logical(self.subject, self.what, "Alarm")
+
+    def name(self, pipeline: Pipeline) -> str:
+        return f"{pipeline.prefix}-{self.subject}-{self.what}"
+
+    def resource(self, pipeline: Pipeline) -> dict[str, Any]:
+        monitoring = pipeline.monitoring
+        return resource(
+            "AWS::CloudWatch::Alarm",
+            {
+                "AlarmName": self.name(pipeline),
+                "AlarmDescription": self.why,
+                "ActionsEnabled": True,
+                "AlarmActions": list(monitoring.warn) or None,
+                "OKActions": list(monitoring.warn) or None,
+                "ComparisonOperator": "GreaterThanThreshold",
+                "Threshold": self.threshold,
+                "EvaluationPeriods": monitoring.periods,
+                "DatapointsToAlarm": monitoring.datapoints,
+                # Nothing to do is no fault: an idle stream has no data points.
+                "TreatMissingData": "notBreaching",
+                **self._measured(),
+            },
+        )
+
+    def _measured(self) -> dict[str, Any]:
+        if self.ratio_of is None:
+            return {**self._metric(self.metric), self._statistic_key: self.statistic, "Period": 60}
+        parts = [
+            {
+                "Id": name,
+                "MetricStat": {"Metric": self._metric(metric), "Stat": self.statistic, "Period": 60},
+                "ReturnData": False,
+            }
+            for name, metric in (("part", self.metric), ("whole", self.ratio_of))
+        ]
+        ratio = {"Id": "percent", "Expression": "100 * part / whole", "Label": self.what, "ReturnData": True}
+        return {"Metrics": [*parts, ratio]}
+
+    @property
+    def _statistic_key(self) -> str:
+        return "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
+
+    def _metric(self, name: str) -> dict[str, Any]:
+        dimensions = [{"Name": key, "Value": value} for key, value in self.dimensions.items()]
+        return {"Namespace": self.namespace, "MetricName": name, "Dimensions": dimensions}
+
+
+def of(pipeline: Pipeline) -> list[Alarm]:
+    """All alarms of the pipeline."""
+    return [
+        *(alarm for key in pipeline.streams for alarm in _stream(pipeline, key)),
+        *(alarm for name in pipeline.consumers for alarm in _consumer(pipeline, name)),
+        *_ingest(pipeline),
+    ]
+
+
+def mapping_parameter(consumer: str) -> str:
+    """The template's parameter with the id of a consumer's event source mapping."""
+    return logical(consumer, "MappingId")
+
+
+def _stream(pipeline: Pipeline, key: str) -> Iterator[Alarm]:
+    for metric, what, why in (
+        ("WriteProvisionedThroughputExceeded", "writes-throttled", "producers are being refused; more shards?"),
+        ("ReadProvisionedThroughputExceeded", "reads-throttled", "consumers wait for each other; fan_out?"),
+    ):
+        yield Alarm(
+            subject=f"stream-{key}",
+            what=what,
+            why=f"Stream {pipeline.stream_name(key)}: {why}",
+            namespace="AWS/Kinesis",
+            metric=metric,
+            dimensions={"StreamName": pipeline.stream_name(key)},
+            statistic="Sum",
+            threshold=0,
+        )
+
+
+def _consumer(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
+    consumer, monitoring = pipeline.consumers[name], pipeline.monitoring
+    function = {"FunctionName": naming.function_name(pipeline, name)}
+
+    def about(what: str, why: str, metric: str, statistic: str, threshold: float, **more: Any) -> Alarm:
+        return Alarm(
+            subject=name, what=what, why=f"Consumer {name}: {why}", namespace="AWS/Lambda", metric=metric,
+            statistic=statistic, threshold=threshold, **{"dimensions": function, **more},
+        )  # fmt: skip
+
+    yield about("errors", "invocations fail", "Errors", "Sum", monitoring.error_percent, ratio_of="Invocations")
+    yield about("throttles", "Lambda refuses invocations; more concurrency?", "Throttles", "Sum", 0)
+    nearly = consumer.timeout_seconds * 10 * monitoring.duration_percent
+    yield about("duration", "batches come near the timeout; smaller ones?", "Duration", "Maximum", nearly)
+    yield from _age(pipeline, name, function)
+    if consumer.has_on_failure_queue:
+        queue = naming.on_failure_name(pipeline, name)
+        yield _depth(name, "on-failure", "AWS gave records up: look in its on-failure queue", queue)
+    if consumer.dead_letters == "queue":
+        yield _depth(
+            name, "dead-letters", "poison records wait to be looked at", naming.dead_letters_name(pipeline, name)
+        )
+    if consumer.mapping.event_count_metrics:
+        mapping = {"EventSourceMappingUUID": ref(mapping_parameter(name))}
+        why = "records were dropped: neither processed nor sent to an on-failure destination"
+        yield about("dropped", why, "DroppedEventCount", "Sum", 0, pages=True, dimensions=mapping)
+
+
+def _age(pipeline: Pipeline, name: str, function: Dimensions) -> Iterator[Alarm]:
+    consumer, warn = pipeline.consumers[name], pipeline.monitoring.iterator_age_seconds
+    if consumer.kind is SourceKind.SQS:
+        yield Alarm(
+            subject=name, what="late", why=f"Consumer {name}: its queue is not emptied", namespace="AWS/SQS",
+            metric="ApproximateAgeOfOldestMessage", statistic="Maximum", threshold=warn,
+            dimensions={"QueueName": str(consumer.queue_arn).rpartition(":")[2]},
+        )  # fmt: skip
+        return
+    for what, why, seconds, pages in (
+        ("late", f"more than {warn} s behind", warn, False),
+        (
+            "too-late",
+            "a quarter of the retention behind; what is older than it is lost",
+            _quarter(pipeline, name),
+            True,
+        ),
+    ):
+        yield Alarm(
+            subject=name, what=what, why=f"Consumer {name}: {why}", namespace="AWS/Lambda", metric="IteratorAge",
+            statistic="Maximum", threshold=seconds * 1000, dimensions=function, pages=pages,
+        )  # fmt: skip
+
+
+def _quarter(pipeline: Pipeline, name: str) -> int:
+    """Seconds. A stream of somebody else is taken to keep records for no longer than the least, a day."""
+    return (pipeline.retention_hours(pipeline.consumers[name]) or 24) * 3600 // 4
+
+
+def _depth(name: str, what: str, why: str, queue: str) -> Alarm:
+    return Alarm(
+        subject=name, what=what, why=f"Consumer {name}: {why}", namespace="AWS/SQS", pages=True,
+        metric="ApproximateNumberOfMessagesVisible", statistic="Maximum", threshold=0, dimensions={"QueueName": queue},
+    )  # fmt: skip
+
+
+def _ingest(pipeline: Pipeline) -> Iterator[Alarm]:
+    ingest = pipeline.ingest
+    if ingest is None:
+        return
+    api = {"ApiName": api_name(pipeline), "Stage": ingest.stage}
+    yield Alarm(
+        subject="ingest", what="failures", why="The ingest API answers 5xx: producers cannot put", namespace="AWS/ApiGateway",
+        metric="5XXError", statistic="Sum", threshold=pipeline.monitoring.error_percent, dimensions=api, pages=True,
+        ratio_of="Count",
+    )  # fmt: skip
+    yield Alarm(
+        subject="ingest", what="latency", why="The ingest API is slow", namespace="AWS/ApiGateway", metric="Latency",
+        statistic="p99", threshold=pipeline.monitoring.latency_ms, dimensions=api,
+    )  # fmt: skip

@@ -1,0 +1,161 @@
+"""Consumers: their functions, what feeds them, and what their code may reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from deploy.config import names
+from deploy.config.fields import Complaint, Table, setting
+from deploy.config.mapping import Delivery
+
+RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
+RESERVED_VARIABLES = ("KSTREAM_LEDGER", "KSTREAM_DEAD_LETTERS")
+
+
+class SourceKind(StrEnum):
+    KINESIS = "kinesis"
+    DYNAMODB = "dynamodb"
+    SQS = "sqs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use(Table):
+    """Something that the consumer's code calls, beyond what kstream calls for it."""
+
+    actions: tuple[str, ...] = setting(
+        doc="IAM actions by name", pattern=names.ACTION, low=1, example='["s3:PutObject"]'
+    )
+    bucket: str | None = setting(None, doc="A bucket of this file, by its name", pattern=names.KEY)
+    prefix: str = setting("", doc="Only keys of the bucket that begin so", pattern=r"[^*?]*")
+    stream: str | None = setting(None, doc="A stream of this file, by its name", pattern=names.KEY)
+    arns: tuple[str, ...] = setting((), doc="ARNs without wildcards, but for a last /*", pattern=names.ARN)
+    variable: str | None = setting(
+        None, doc="Tell the code the name of the bucket or stream in this variable", pattern=r"[A-Za-z_]\w*"
+    )
+
+    def complaints(self) -> Iterator[Complaint]:
+        if sum(map(bool, (self.bucket, self.stream, self.arns))) != 1:
+            yield "", "names exactly one of bucket, stream and arns"
+        if self.variable and self.arns:
+            yield "variable", "goes with bucket or stream; give an ARN's resource in environment"
+        if self.prefix and not self.bucket:
+            yield "prefix", "goes with bucket"
+        services = {action.partition(":")[0] for action in self.actions}
+        for kind, service in (("bucket", "s3"), ("stream", "kinesis")):
+            if getattr(self, kind) and services != {service}:
+                yield "actions", f"has actions of {', '.join(sorted(services))}; a {kind} takes {service}:..."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach(Table):
+    """Something in the network that the consumer's code connects to: a database, a proxy."""
+
+    security_group: str = setting(
+        doc="Its security group", pattern=r"sg-[0-9a-f]{8,17}", example="sg-0123456789abcdef0"
+    )
+    port: int = setting(doc="Its TCP port", low=1, high=65535)
+    why: str = setting(
+        doc="What is there, for whoever reads the rule", pattern=r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,200}"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer(Table):
+    """A Lambda function and its event source mapping."""
+
+    handler: str = setting(
+        doc="The module and the function in it",
+        pattern=names.HANDLER,
+        example="consumers.archive.consumer.lambda_handler",
+    )
+    stream: str | None = setting(None, doc="The stream of this file that it reads", pattern=names.KEY)
+    stream_arn: str | None = setting(None, doc="A stream elsewhere that it reads", pattern=names.STREAM_ARN)
+    table_stream_arn: str | None = setting(None, doc="A DynamoDB stream that it reads", pattern=names.TABLE_STREAM_ARN)
+    queue_arn: str | None = setting(None, doc="An SQS queue that it reads", pattern=names.QUEUE_ARN)
+    fan_out: bool = setting(False, doc="Read with enhanced fan-out: 2 MB/s a shard of its own, at a price")
+    description: str = setting("", doc="What it does", pattern=r".{0,256}")
+    include: tuple[str, ...] = setting(
+        (), doc="Files and folders of its code; by default the package or module that the handler stands in"
+    )
+    lock: str | None = setting(None, doc="Its locked dependencies, if not the pipeline's")
+    runtime: str = setting("python3.13", doc="Lambda's Python", choices=RUNTIMES)
+    architecture: str = setting("arm64", doc="The processor", choices=("arm64", "x86_64"))
+    memory_mb: int = setting(256, doc="Memory, and with it processor time", low=128, high=10_240)
+    timeout_seconds: int = setting(60, doc="The longest that a batch may take", low=1, high=900)
+    reserved_concurrency: int | None = setting(None, doc="Invocations at a time, kept and at most", low=1, high=10_000)
+    environment: Mapping[str, str] = setting(
+        factory=dict, doc="Environment variables; never secrets", names=r"[A-Za-z]\w*", high=100
+    )
+    log_retention_days: int = setting(30, doc="How long log lines stay", choices=names.LOG_DAYS)
+    tracing: bool = setting(True, doc="X-Ray's active tracing")
+    ledger: str = setting("dynamodb", doc="Where it remembers what is done", choices=("dynamodb", "none"))
+    ledger_ttl_hours: int = setting(
+        192, doc="The ttl= of its ledger; 192 is kstream's own, and what KSTREAM_LEDGER gives", low=1, high=24 * 400
+    )
+    dead_letters: str = setting(
+        "queue",
+        doc="Where poison records go: 'queue', 'none', 'bucket:NAME', 'bucket:NAME/PREFIX' or 'stream:NAME' of this file",
+        pattern=rf"queue|none|bucket:{names.KEY}(/[^*?]+)?|stream:{names.KEY}",
+    )
+    vpc: bool | None = setting(None, doc="In the network of this file; by default if there is one")
+    reaches: tuple[Reach, ...] = setting((), doc="What it connects to in the network", high=50)
+    uses: tuple[Use, ...] = setting((), doc="What its own code calls in AWS", high=50)
+    mapping: Delivery = setting(factory=Delivery, doc="How records are delivered to it")
+
+    def complaints(self) -> Iterator[Complaint]:
+        given = [name for name in ("stream", "stream_arn", "table_stream_arn", "queue_arn") if getattr(self, name)]
+        if len(given) != 1:
+            has = f"has {' and '.join(given)}" if given else "has no source"
+            yield "", f"{has}; give exactly one of stream, stream_arn, table_stream_arn and queue_arn"
+            return
+        for variable in RESERVED_VARIABLES:
+            if variable in self.environment:
+                yield f"environment.{variable}", "is set by deploy; say it with ledger and dead_letters"
+        if any(
+            name.startswith("AWS_") or name in ("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR") for name in self.environment
+        ):
+            yield "environment", "sets a variable that Lambda keeps for itself (AWS_..., LAMBDA_...)"
+        told = [use.variable for use in self.uses if use.variable]
+        if len({*told, *self.environment, *RESERVED_VARIABLES}) < len(told) + len(self.environment) + 2:
+            yield "uses", "two settings give the same environment variable"
+        if self.fan_out and self.kind is not SourceKind.KINESIS:
+            yield "fan_out", "is for Kinesis streams"
+        yield from self._delivery_complaints()
+
+    def _delivery_complaints(self) -> Iterator[Complaint]:
+        mapping = self.mapping
+        if self.kind is not SourceKind.SQS and mapping.maximum_concurrency is not None:
+            yield "mapping.maximum_concurrency", "is for queues; a stream has parallelization_factor"
+        if self.kind is SourceKind.DYNAMODB and mapping.starting_position not in ("TRIM_HORIZON", "LATEST"):
+            yield "mapping.starting_position", "cannot be a time: DynamoDB streams know TRIM_HORIZON and LATEST"
+        if self.kind is SourceKind.SQS:
+            yield from self._queue_complaints()
+
+    def _queue_complaints(self) -> Iterator[Complaint]:
+        mapping, plain = self.mapping, Delivery()
+        for name in (
+            "parallelization_factor", "starting_position", "maximum_retry_attempts", "maximum_record_age",
+            "bisect_on_error", "tumbling_window", "on_failure",
+        ):  # fmt: skip
+            if getattr(mapping, name) != getattr(plain, name):
+                yield f"mapping.{name}", "is for streams; a queue has its own redrive policy and visibility timeout"
+        size = mapping.batch_size or 10
+        if size > 10 and str(self.queue_arn).endswith(".fifo"):
+            yield "mapping.batch_size", f"is {size}; a FIFO queue allows 1 to 10"
+        elif size > 10 and mapping.batching_window < 1:
+            yield "mapping.batching_window", "is 0; batches of more than 10 from a queue need at least 1 second"
+        if mapping.batching_window and str(self.queue_arn).endswith(".fifo"):
+            yield "mapping.batching_window", "is not for FIFO queues"
+
+    @property
+    def kind(self) -> SourceKind:
+        if self.queue_arn:
+            return SourceKind.SQS
+        return SourceKind.DYNAMODB if self.table_stream_arn else SourceKind.KINESIS
+
+    @property
+    def has_on_failure_queue(self) -> bool:
+        """Whether it gets a queue for what AWS gives up. A source that is a queue has a redrive policy instead."""
+        return self.kind is not SourceKind.SQS and self.mapping.on_failure == "queue"

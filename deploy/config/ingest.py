@@ -1,0 +1,88 @@
+"""The ingest API: who may put into which stream, and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from deploy.config import names
+from deploy.config.fields import Complaint, Table, setting
+
+WHO = ("iam", "jwt", "cognito", "lambda")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door(Table):
+    """One stream of the API, and who may put into it."""
+
+    who: str | None = setting(None, doc="How a producer proves who it is", choices=WHO)
+    api_key: bool = setting(False, doc="Ask for an API key of a usage plan besides")
+    issuer: str | None = setting(None, doc="The https URL of the tokens' issuer", pattern=r"https://\S+")
+    audiences: tuple[str, ...] = setting((), doc="The audiences of the tokens")
+    algorithms: tuple[str, ...] = setting(
+        ("RS256", "ES256"),
+        doc="How the tokens may be signed",
+        choices=("RS256", "RS384", "RS512", "ES256", "ES384", "ES512"),
+        low=1,
+    )
+    user_pools: tuple[str, ...] = setting((), doc="ARNs of Cognito user pools", pattern=names.USER_POOL_ARN)
+    function_arn: str | None = setting(None, doc="The Lambda authorizer", pattern=names.FUNCTION_ARN)
+    function_sees: str = setting("token", doc="What it is given", choices=("token", "request"))
+    cache_seconds: int = setting(300, doc="How long its answer is kept", low=0, high=3600)
+    cors_origins: tuple[str, ...] = setting(
+        (), doc="Web origins whose pages may put", pattern=r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|\*"
+    )
+    key_required: bool = setting(False, doc="Refuse records without a partition key")
+
+    def complaints(self) -> Iterator[Complaint]:
+        if self.who is None and not self.api_key:
+            yield "who", f"is missing: name who may put, one of {', '.join(WHO)} (KS010)"
+        needs = {"jwt": ("issuer", "audiences"), "cognito": ("user_pools",), "lambda": ("function_arn",)}
+        for who, settings in needs.items():
+            for name in settings:
+                if self.who == who and not getattr(self, name):
+                    yield name, f"is missing: who = {who!r} needs it"
+                if self.who != who and getattr(self, name):
+                    yield name, f"goes with who = {who!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest(Table):
+    """An API Gateway REST API that puts into streams."""
+
+    streams: Mapping[str, Door] = setting(
+        doc="Which streams, and who may put into each", names=names.KEY, low=1, high=40
+    )
+    stage: str = setting("v1", doc="The first part of the path", pattern=r"[a-zA-Z0-9_-]{1,64}")
+    requests_per_second: int = setting(500, doc="Of all producers together", low=1, high=10_000)
+    burst: int = setting(1000, doc="Requests at once", low=1, high=5_000)
+    log_retention_days: int = setting(30, doc="How long access log lines stay", choices=names.LOG_DAYS)
+    tracing: bool = setting(True, doc="X-Ray's active tracing")
+    private: bool = setting(False, doc="Only from inside the VPC")
+    callers: tuple[str, ...] = setting(
+        (), doc="Security groups in the VPC that may call a private API", pattern=r"sg-[0-9a-f]{8,17}", high=20
+    )
+    manage_log_role: bool = setting(
+        True, doc="Set API Gateway's log role, which the account has once for a region; false if it is set elsewhere"
+    )
+    producers: tuple[str, ...] = setting(
+        ("default",), doc="Who gets an API key, by name", pattern=r"[a-z][a-z0-9-]{0,30}", low=1, high=100
+    )
+    web_acl: bool = setting(False, doc="A web ACL of AWS WAF in front, with a limit for each address")
+    requests_per_address: int = setting(
+        2000, doc="The limit of the web ACL: requests in five minutes", low=10, high=2_000_000_000
+    )
+    keys_per_day: int = setting(1_000_000, doc="Requests a day for each API key", low=1, high=1_000_000_000)
+
+    def complaints(self) -> Iterator[Complaint]:
+        if self.private and not self.callers:
+            yield "callers", "is missing: name the security groups in the VPC that may call the private API"
+        if self.callers and not self.private:
+            yield "callers", "goes with private = true"
+        if len(set(self.producers)) < len(self.producers):
+            yield "producers", "names one twice"
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether any stream asks for an API key."""
+        return any(door.api_key for door in self.streams.values())

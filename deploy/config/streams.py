@@ -1,0 +1,58 @@
+"""Streams and buckets: what holds data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deploy.config import names
+from deploy.config.fields import Complaint, Table, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream(Table):
+    """A Kinesis stream. It outlives its stack."""
+
+    physical_name: str | None = setting(
+        None,
+        doc="The stream's own name; by default the table's, with the environment's behind it",
+        pattern=names.STREAM,
+    )
+    mode: str = setting("on-demand", doc="How capacity is provided", choices=("on-demand", "provisioned"))
+    shards: int | None = setting(None, doc="Shards of a provisioned stream", low=1, high=10_000)
+    retention_hours: int = setting(24, doc="How long records stay", low=24, high=8760)
+    record_size_kib: int = setting(1024, doc="The largest record, with its partition key", low=1024, high=10240)
+    kms_key: str = setting(
+        "aws",
+        doc="A KMS key's ARN, or 'aws' for Amazon's own key",
+        pattern=f"aws|{names.KEY_ARN}",
+        example="aws",
+    )
+    aggregated: bool = setting(False, doc="Whether producers put KPL aggregates")
+    fan_out: tuple[str, ...] = setting(
+        (), doc="Names of enhanced fan-out consumers for readers outside of this file", pattern=r"[a-zA-Z0-9_.-]{1,128}"
+    )
+
+    def complaints(self) -> Iterator[Complaint]:
+        if self.mode == "provisioned" and self.shards is None:
+            yield "shards", "is missing: a provisioned stream has a number of them, for example shards = 2"
+        if self.mode == "on-demand" and self.shards is not None:
+            yield "shards", "is for mode = 'provisioned'; an on-demand stream finds its own number"
+        if len(set(self.fan_out)) < len(self.fan_out):
+            yield "fan_out", "names a consumer twice"
+
+    @property
+    def customer_key(self) -> str | None:
+        """The ARN of a key of the user's own."""
+        return None if self.kms_key == "aws" else self.kms_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket(Table):
+    """An S3 bucket for what consumers write. It outlives its stack."""
+
+    physical_name: str | None = setting(
+        None, doc="The bucket's own name; by default made of pipeline, table, account and region", pattern=names.BUCKET
+    )
+    expire_days: int | None = setting(None, doc="Objects are deleted after so many days", low=1, high=36_500)
+    versioned: bool = setting(True, doc="Keep what is overwritten, for 30 days")

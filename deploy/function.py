@@ -1,0 +1,184 @@
+"""A consumer's stack: its function, role, log group, ledger, queues and event source mapping."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deploy import event_sources, naming, permissions
+from deploy.network import SUBNETS, security_group_id
+from deploy.stacks import ArtifactOf, Holding, OutputOf, Stack
+from deploy.template import att, ref, resource, sub, template
+
+if TYPE_CHECKING:
+    from deploy.config import Pipeline
+    from deploy.stacks import Parameter
+    from deploy.template import Json, Resources, Text
+
+FUNCTION, ROLE, LOGS, LEDGER = "Function", "Role", "Logs", "Ledger"
+DEAD_LETTERS, ON_FAILURE = "DeadLetters", "OnFailure"
+
+# SQS: the longest that a message may stay, and the largest that it may be (SetQueueAttributes).
+_FORTNIGHT_S = 1_209_600
+_LARGEST_MESSAGE = 1_048_576
+
+_MEANINGS = {
+    "CodeBucket": "The bucket with the function's package",
+    "CodeKey": "The package's key in it, with the hash of what is in it",
+    "SecurityGroup": "The security group of the function",
+    "Subnets": "The subnets that the function runs in, separated by commas",
+}
+
+
+def stack(pipeline: Pipeline, name: str, before: tuple[str, ...]) -> Stack:
+    """``before``: full names of the stacks that it needs."""
+    consumer = pipeline.consumers[name]
+    resources: Resources = {
+        ROLE: resource("AWS::IAM::Role", permissions.role(pipeline, name)),
+        LOGS: resource(
+            "AWS::Logs::LogGroup",
+            {
+                "LogGroupName": f"/aws/lambda/{naming.function_name(pipeline, name)}",
+                "RetentionInDays": consumer.log_retention_days,
+            },
+        ),
+        **_stores(pipeline, name),
+        FUNCTION: _function(pipeline, name),
+    }
+    to = event_sources.on_failure(pipeline, name, ON_FAILURE)
+    resources |= event_sources.mapping(pipeline, name, function=FUNCTION, on_failure=to)
+    parameters: dict[str, Parameter] = {
+        "CodeBucket": ArtifactOf(name, "bucket"),
+        "CodeKey": ArtifactOf(name, "key"),
+        **_place(pipeline, name),
+    }
+    outputs: dict[str, Text] = {"FunctionArn": att(FUNCTION, "Arn"), "MappingId": att(event_sources.MAPPING, "Id")}
+    outputs |= {f"{queue}Url": ref(queue) for queue in (DEAD_LETTERS, ON_FAILURE) if queue in resources}
+    return Stack(
+        name=naming.stack_name(pipeline, f"consumer-{name}"),
+        role=f"consumer-{name}",
+        template=template(
+            f"{pipeline.prefix}: the consumer {name}",
+            resources,
+            parameters={parameter: _MEANINGS[parameter] for parameter in parameters},
+            outputs=outputs,
+        ),
+        parameters=parameters,
+        dependencies=before,
+        capabilities=("CAPABILITY_IAM",),
+        holds=_holds(pipeline, name, resources),
+        tags=pipeline.tags,
+    )
+
+
+def _function(pipeline: Pipeline, name: str) -> dict[str, Any]:
+    consumer = pipeline.consumers[name]
+    return resource(
+        "AWS::Lambda::Function",
+        {
+            "FunctionName": naming.function_name(pipeline, name),
+            "Description": consumer.description or None,
+            "Handler": consumer.handler,
+            "Runtime": consumer.runtime,
+            "Architectures": [consumer.architecture],
+            "MemorySize": consumer.memory_mb,
+            "Timeout": consumer.timeout_seconds,
+            "ReservedConcurrentExecutions": consumer.reserved_concurrency,
+            "Role": att(ROLE, "Arn"),
+            "Code": {"S3Bucket": ref("CodeBucket"), "S3Key": ref("CodeKey")},
+            "Environment": _environment(pipeline, name),
+            "LoggingConfig": {"LogGroup": ref(LOGS)},
+            "TracingConfig": {"Mode": "Active"} if consumer.tracing else None,
+            "VpcConfig": _vpc() if pipeline.in_vpc(consumer) else None,
+        },
+    )
+
+
+def _environment(pipeline: Pipeline, name: str) -> Json | None:
+    consumer = pipeline.consumers[name]
+    variables: dict[str, Text] = dict(consumer.environment)
+    for use in consumer.uses:
+        if use.variable and use.bucket:
+            variables[use.variable] = naming.bucket_name(pipeline, use.bucket)
+        elif use.variable and use.stream:
+            variables[use.variable] = pipeline.stream_name(use.stream)
+    if consumer.ledger == "dynamodb":
+        variables["KSTREAM_LEDGER"] = sub(f"dynamodb:${{{LEDGER}}}")
+    kind, _, where = consumer.dead_letters.partition(":")
+    if kind == "queue":
+        variables["KSTREAM_DEAD_LETTERS"] = sub(f"sqs:${{{DEAD_LETTERS}}}")
+    elif kind == "stream":
+        variables["KSTREAM_DEAD_LETTERS"] = f"kinesis:{pipeline.stream_name(where)}"
+    elif kind == "bucket":
+        bucket, _, prefix = where.partition("/")
+        called = naming.bucket_name(pipeline, bucket)
+        text = called if isinstance(called, str) else called["Fn::Sub"]
+        variables["KSTREAM_DEAD_LETTERS"] = sub(f"s3:{text}/{prefix}")
+    return {"Variables": dict(sorted(variables.items()))} if variables else None
+
+
+def _stores(pipeline: Pipeline, name: str) -> Resources:
+    consumer = pipeline.consumers[name]
+    stores: Resources = {}
+    if consumer.ledger == "dynamodb":
+        stores[LEDGER] = _ledger(naming.ledger_name(pipeline, name))
+    if consumer.dead_letters == "queue":
+        stores[DEAD_LETTERS] = _queue(naming.dead_letters_name(pipeline, name))
+    if consumer.has_on_failure_queue:
+        stores[ON_FAILURE] = _queue(naming.on_failure_name(pipeline, name))
+    return stores
+
+
+def _ledger(name: str) -> dict[str, Any]:
+    return resource(
+        "AWS::DynamoDB::Table",
+        {
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                {"AttributeName": "scope", "AttributeType": "S"},
+                {"AttributeName": "position", "AttributeType": "S"},
+            ],
+            "KeySchema": [
+                {"AttributeName": "scope", "KeyType": "HASH"},
+                {"AttributeName": "position", "KeyType": "RANGE"},
+            ],
+            "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+        },
+    )
+
+
+def _queue(name: str) -> dict[str, Any]:
+    return resource(
+        "AWS::SQS::Queue",
+        {
+            "QueueName": name,
+            "MessageRetentionPeriod": _FORTNIGHT_S,
+            "MaximumMessageSize": _LARGEST_MESSAGE,
+            "SqsManagedSseEnabled": True,
+        },
+    )
+
+
+def _vpc() -> Json:
+    return {"SecurityGroupIds": [ref("SecurityGroup")], "SubnetIds": {"Fn::Split": [",", ref("Subnets")]}}
+
+
+def _place(pipeline: Pipeline, name: str) -> dict[str, Parameter]:
+    """Where the function runs, if in a VPC."""
+    if not pipeline.in_vpc(pipeline.consumers[name]):
+        return {}
+    network = naming.stack_name(pipeline, "network")
+    return {
+        "SecurityGroup": OutputOf(network, f"{security_group_id(name)}Id"),
+        "Subnets": OutputOf(network, SUBNETS),
+    }
+
+
+def _holds(pipeline: Pipeline, name: str, resources: Resources) -> tuple[Holding, ...]:
+    found = [
+        Holding(DEAD_LETTERS, "queue", naming.dead_letters_name(pipeline, name), kept=False),
+        Holding(ON_FAILURE, "queue", naming.on_failure_name(pipeline, name), kept=False),
+        Holding(LEDGER, "table", naming.ledger_name(pipeline, name), kept=False),
+    ]
+    return tuple(holding for holding in found if holding.logical_id in resources)

@@ -1,0 +1,112 @@
+"""The stack that holds data: streams and buckets. What it holds outlives it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deploy.naming import bucket_arn, bucket_name, stack_name
+from deploy.stacks import Holding, Stack
+from deploy.template import att, logical, ref, resource, template
+
+if TYPE_CHECKING:
+    from deploy.config import Bucket, Pipeline, Stream
+    from deploy.template import Resources
+
+
+def stack(pipeline: Pipeline) -> Stack | None:
+    """None if the pipeline reads what others hold, and writes nowhere."""
+    if not pipeline.streams and not pipeline.buckets:
+        return None
+    resources: Resources = {}
+    outputs: dict[str, Any] = {}
+    holds = []
+    for key, stream in pipeline.streams.items():
+        own = stream_id(key)
+        resources[own] = _stream(pipeline.stream_name(key), stream)
+        for name in stream.fan_out:
+            resources[logical(key, name, "FanOut")] = resource(
+                "AWS::Kinesis::StreamConsumer", {"ConsumerName": name, "StreamARN": att(own, "Arn")}
+            )
+        outputs |= {f"{own}Name": ref(own), f"{own}Arn": att(own, "Arn")}
+        holds.append(Holding(own, "stream", pipeline.stream_name(key), kept=True))
+    for key, bucket in pipeline.buckets.items():
+        own = logical(key, "Bucket")
+        resources |= _bucket(pipeline, key, own, bucket)
+        outputs[f"{own}Name"] = ref(own)
+        holds.append(Holding(own, "bucket", bucket_name(pipeline, key), kept=True))
+    return Stack(
+        name=stack_name(pipeline, "stream"),
+        role="stream",
+        template=template(f"{pipeline.prefix}: streams and buckets", resources, outputs=outputs),
+        holds=tuple(holds),
+        tags=pipeline.tags,
+    )
+
+
+def stream_id(key: str) -> str:
+    """The logical id of a stream."""
+    return logical(key, "Stream")
+
+
+def _stream(name: str, stream: Stream) -> dict[str, Any]:
+    key = stream.customer_key or "alias/aws/kinesis"
+    return resource(
+        "AWS::Kinesis::Stream",
+        {
+            "Name": name,
+            "StreamModeDetails": {"StreamMode": stream.mode.upper().replace("-", "_")},
+            "ShardCount": stream.shards,
+            "RetentionPeriodHours": stream.retention_hours,
+            # Said only where it is not the default, which older regions and emulators know without it.
+            "MaxRecordSizeInKiB": stream.record_size_kib if stream.record_size_kib > 1024 else None,
+            "StreamEncryption": {"EncryptionType": "KMS", "KeyId": key},
+        },
+        keep=True,
+    )
+
+
+def _bucket(pipeline: Pipeline, key: str, own: str, bucket: Bucket) -> Resources:
+    rules: list[dict[str, Any]] = [
+        {"Id": "unfinished-uploads", "Status": "Enabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
+    ]
+    if bucket.expire_days:
+        rules.append({"Id": "expiry", "Status": "Enabled", "ExpirationInDays": bucket.expire_days})
+    if bucket.versioned:
+        rules.append({"Id": "overwritten", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 30}})
+    made = resource(
+        "AWS::S3::Bucket",
+        {
+            "BucketName": bucket_name(pipeline, key),
+            "BucketEncryption": {
+                "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+            "LifecycleConfiguration": {"Rules": rules},
+            "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+            "PublicAccessBlockConfiguration": dict.fromkeys(
+                ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+            ),
+            "VersioningConfiguration": {"Status": "Enabled" if bucket.versioned else "Suspended"},
+        },
+        keep=True,
+    )
+    only_tls = resource(
+        "AWS::S3::BucketPolicy",
+        {
+            "Bucket": ref(own),
+            "PolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Sid": "OnlyOverTls",
+                        "Effect": "Deny",
+                        "Principal": "*",
+                        "Action": "s3:*",
+                        "Resource": [bucket_arn(pipeline, key), bucket_arn(pipeline, key, "/*")],
+                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                    }
+                ],
+            },
+        },
+        keep=True,
+    )
+    return {own: made, f"{own}Policy": only_tls}

@@ -1,0 +1,157 @@
+"""What an ingest API is made of: its streams, who may put into each, and from which web pages.
+
+From this the one OpenAPI document is written (``kstream.ingest.openapi``): deployed, published, and run on this machine.
+
+A value of type ``Text`` may be a CloudFormation function in place of text, ``{"Fn::GetAtt": [...]}`` for one; it stands
+in the document as it is, where CloudFormation replaces it. A stream's name may not: it stands inside the templates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kstream.core.errors import ConfigurationError
+from kstream.ingest.contract import checked_stream_name
+
+Text = str | Mapping[str, Any]
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|\*")
+_JWT_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """Anyone. For this machine alone: ``IngestStream`` takes it only by itself, and ``deploy`` refuses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Iam:
+    """Signed requests (SigV4) of principals whose policy allows ``execute-api:Invoke``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jwt:
+    """Tokens of an OpenID Connect issuer, checked by API Gateway itself (``JWT`` authorizers of REST APIs, see
+    ``JwtConfigurationInput`` in API Gateway's service model). ``issuer`` is an https URL, exactly as in ``iss``."""
+
+    issuer: str
+    audiences: tuple[str, ...]
+    algorithms: tuple[str, ...] = ("RS256", "ES256")
+
+    def __post_init__(self) -> None:
+        if not self.issuer.startswith("https://"):
+            raise ConfigurationError(f"the issuer {self.issuer!r} is not an https URL, as API Gateway asks for")
+        if not self.audiences or not all(self.audiences):
+            raise ConfigurationError(f"issuer {self.issuer} has no audience; name at least one, none of them empty")
+        if unknown := set(self.algorithms) - _JWT_ALGORITHMS or not self.algorithms:
+            raise ConfigurationError(f"algorithms {unknown} of {self.issuer}: take some of {sorted(_JWT_ALGORITHMS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cognito:
+    """Tokens of Cognito user pools, named by their ARNs."""
+
+    user_pools: tuple[Text, ...]
+
+    def __post_init__(self) -> None:
+        if not self.user_pools:
+            raise ConfigurationError("a Cognito authorizer has no user pool; name the ARN of at least one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LambdaFunction:
+    """A Lambda authorizer: one that sees a token (``kind="token"``), or the request's head (``"request"``).
+
+    ``invocation_uri``  ``arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{arn}/invocations``.
+    ``cache_seconds``   how long API Gateway reuses an answer; 0 for never, at most 3,600.
+    """
+
+    invocation_uri: Text
+    kind: str = "token"
+    header: str = "Authorization"
+    credentials: Text | None = None
+    cache_seconds: int = 300
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("token", "request"):
+            raise ConfigurationError(f"a Lambda authorizer is of kind 'token' or 'request', not {self.kind!r}")
+        if not 0 <= self.cache_seconds <= 3600:
+            raise ConfigurationError(f"cache_seconds is {self.cache_seconds}; API Gateway takes 0 to 3600")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeys:
+    """API Gateway's keys with a usage plan, in ``x-api-key``. Amazon says to use no key as the only lock."""
+
+
+Lock = Unlocked | Iam | Jwt | Cognito | LambdaFunction | ApiKeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestStream:
+    """One stream of the API.
+
+    ``locks``          who may put. API Gateway takes one authorizer for an operation, and an API key besides.
+    ``role``           the ARN of the role by which API Gateway puts into the stream.
+    ``region``         the stream's; None for the one that the API is deployed to.
+    ``cors_origins``   web origins whose pages may put, like ``https://shop.example``; ``*`` for any.
+    ``key_required``   records without a partition key are refused, instead of being spread over the shards.
+
+    Raises ``ConfigurationError`` for what API Gateway cannot do, and for a stream without a lock.
+    """
+
+    name: str
+    locks: tuple[Lock, ...]
+    role: Text = "arn:aws:iam::000000000000:role/ingest"
+    region: str | None = None
+    cors_origins: tuple[str, ...] = ()
+    key_required: bool = False
+
+    def __post_init__(self) -> None:
+        checked_stream_name(self.name)
+        if not self.locks:
+            raise ConfigurationError(
+                f"stream {self.name} has no lock: name who may put (Iam(), Jwt(...), ApiKeys(), ...)"
+            )
+        if Unlocked() in self.locks and len(self.locks) > 1:
+            raise ConfigurationError(f"stream {self.name} is Unlocked() and locked at once; leave Unlocked() out")
+        if len(self.authorizers) > 1:
+            names = ", ".join(type(lock).__name__ for lock in self.authorizers)
+            raise ConfigurationError(
+                f"stream {self.name} has {names}, but API Gateway takes one authorizer for an operation, "
+                "and ApiKeys() besides; choose one, or write a Lambda authorizer that knows them all"
+            )
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ConfigurationError(
+                    f"{origin!r} of stream {self.name} is no web origin like 'https://shop.example'"
+                )
+
+    @property
+    def authorizers(self) -> tuple[Lock, ...]:
+        """The locks that API Gateway counts as authorizers."""
+        return tuple(lock for lock in self.locks if not isinstance(lock, ApiKeys | Unlocked))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestApi:
+    """The whole API. ``title`` and ``version`` are what its published document is called."""
+
+    streams: tuple[IngestStream, ...]
+    title: str = "Ingest"
+    version: str = "1"
+
+    def __post_init__(self) -> None:
+        if not self.streams:
+            raise ConfigurationError("the ingest API has no stream; name at least one")
+        names = [stream.name for stream in self.streams]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"a stream stands twice in the ingest API: {', '.join(sorted(names))}")
+
+
+def unlocked(*names: str) -> IngestApi:
+    """An API that anyone may put through: for this machine."""
+    return IngestApi(streams=tuple(IngestStream(name=name, locks=(Unlocked(),)) for name in names))

@@ -1,0 +1,178 @@
+"""The operations: what a client sees of each, and the integration behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from kstream.ingest.contract import BINARY, JSON, TEXT, ErrorCode
+from kstream.ingest.openapi import security, templates
+from kstream.ingest.openapi.responses import cors_headers, failures, success
+
+if TYPE_CHECKING:
+    from kstream.ingest.api import IngestStream
+
+Operation = dict[str, Any]
+
+BODY_VALIDATOR: Final = "body"
+_ALLOWED_HEADERS = "Content-Type,X-Partition-Key,Authorization,X-Api-Key,X-Amz-Date,X-Amz-Security-Token"
+
+
+def put_record(stream: IngestStream) -> Operation:
+    content = {media_type: {"schema": schema} for media_type, schema in _RECORD_CONTENT.items()}
+    key = {
+        "name": "X-Partition-Key",
+        "in": "header",
+        "required": False,
+        "description": "1 to 256 ASCII characters; the request id if it is not given.",
+        "schema": {"type": "string"},
+    }
+    if stream.key_required:
+        key |= {"description": "1 to 256 ASCII characters. A record without is refused."}
+    return {
+        "operationId": f"putRecord-{stream.name}",
+        "summary": f"Put one record into {stream.name}: the body, byte for byte",
+        "parameters": [key],
+        "requestBody": {"required": True, "content": content},
+        "security": security.requirement(stream),
+        "responses": {"200": success("PutAnswer", stream), **failures(stream)},
+        "x-amazon-apigateway-integration": _kinesis(
+            stream,
+            "PutRecord",
+            {
+                JSON: templates.put_text(stream),
+                TEXT: templates.put_text(stream),
+                BINARY: templates.put_binary(stream),
+            },
+            answer=templates.answer_record(stream),
+            refused=templates.refused(stream, batch=False),
+        ),
+    }
+
+
+def put_batch(stream: IngestStream) -> Operation:
+    model = batch_model(stream)
+    return {
+        "operationId": f"putBatch-{stream.name}",
+        "summary": f"Put up to 500 records into {stream.name}",
+        "requestBody": {"required": True, "content": {JSON: {"schema": _ref(model)}}},
+        "security": security.requirement(stream),
+        "responses": {
+            "200": success("BatchAnswer", stream),
+            "207": success("BatchAnswer", stream, "Some records are in the stream; the others may be put again."),
+            **failures(stream),
+        },
+        "x-amazon-apigateway-request-validator": BODY_VALIDATOR,
+        "x-amazon-apigateway-integration": _kinesis(
+            stream,
+            "PutRecords",
+            {JSON: templates.put_batch(stream)},
+            answer=templates.answer_batch(stream),
+            refused=templates.refused(stream, batch=True),
+        ),
+    }
+
+
+def batch_model(stream: IngestStream) -> str:
+    """The name of the model of a batch's body."""
+    return "KeyedBatch" if stream.key_required else "Batch"
+
+
+def health() -> Operation:
+    return {
+        "operationId": "health",
+        "summary": "Whether the API is there. Says nothing of the streams",
+        "security": [],
+        "responses": {"200": {"description": "It is.", "content": {JSON: {"schema": _ref("Health")}}}},
+        "x-amazon-apigateway-integration": _mock(200, {}, '{"status":"ok"}'),
+    }
+
+
+def preflight(stream: IngestStream, method: str) -> Operation:
+    """What a browser asks before it puts (CORS). It carries no credentials, so it has no lock."""
+    headers = {
+        **cors_headers(stream),
+        "Access-Control-Allow-Methods": f"'{method},OPTIONS'",
+        "Access-Control-Allow-Headers": f"'{_ALLOWED_HEADERS}'",
+        "Access-Control-Max-Age": "'600'",
+    }
+    names = dict.fromkeys(["Access-Control-Allow-Origin", *headers])
+    return {
+        "summary": "Whether a web page may put (CORS)",
+        "security": [],
+        "responses": {
+            "204": {
+                "description": "The headers say what is allowed.",
+                "headers": {name: {"schema": {"type": "string"}} for name in names},
+            }
+        },
+        "x-amazon-apigateway-integration": _mock(204, headers, templates.preflight(stream)),
+    }
+
+
+_RECORD_CONTENT: Final = {
+    BINARY: {"type": "string", "format": "binary"},
+    JSON: {},
+    TEXT: {"type": "string"},
+}
+
+
+def _kinesis(
+    stream: IngestStream, action: str, requests: dict[str, str], *, answer: str, refused: str
+) -> dict[str, Any]:
+    headers = {f"method.response.header.{name}": value for name, value in cors_headers(stream).items()}
+
+    def response(status: int, template: str) -> dict[str, Any]:
+        # Converted to text whatever the client accepts: otherwise a client that accepts application/octet-stream
+        # would get our JSON base64-decoded ("Content type conversions in API Gateway").
+        mapped: dict[str, Any] = {
+            "statusCode": str(status),
+            "contentHandling": "CONVERT_TO_TEXT",
+            "responseTemplates": {JSON: template},
+        }
+        return {**mapped, "responseParameters": headers} if headers else mapped
+
+    return {
+        "type": "aws",
+        "httpMethod": "POST",
+        "uri": _action_uri(stream.region, action),
+        "credentials": stream.role,
+        "passthroughBehavior": "never",
+        "contentHandling": "CONVERT_TO_TEXT",
+        # Kinesis speaks JSON 1.1; without this, API Gateway passes the client's own Content-Type on.
+        "requestParameters": {"integration.request.header.Content-Type": "'application/x-amz-json-1.1'"},
+        "requestTemplates": requests,
+        "responses": {
+            "200": response(200, answer),
+            "400": response(400, refused),
+            "default": response(ErrorCode.STREAM_FAILED.status, templates.failed(stream)),
+        },
+    }
+
+
+def _action_uri(region: str | None, action: str) -> str | dict[str, str]:
+    if region is None:
+        return {"Fn::Sub": f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:kinesis:action/{action}"}
+    return f"arn:{_partition(region)}:apigateway:{region}:kinesis:action/{action}"
+
+
+def _partition(region: str) -> str:
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def _mock(status: int, headers: dict[str, str], template: str) -> dict[str, Any]:
+    # A mock has no credentials, no stream, and nothing of the request in its answer.
+    response: dict[str, Any] = {"statusCode": str(status), "responseTemplates": {JSON: template}}
+    if headers:
+        response["responseParameters"] = {f"method.response.header.{name}": value for name, value in headers.items()}
+    return {
+        "type": "mock",
+        "passthroughBehavior": "never",
+        "requestTemplates": {JSON: f'{{"statusCode": {status}}}'},
+        "responses": {"default": response},
+    }
+
+
+def _ref(model: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model}"}

@@ -1,0 +1,117 @@
+"""Who may put, as security schemes and the requirement of each operation.
+
+API Gateway knows schemes of the type ``apiKey`` alone; what they really are stands in its extensions (developer guide,
+"x-amazon-apigateway-authorizer object"). For producers the same schemes are told in OpenAPI's own words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from kstream.ingest.api import ApiKeys, Cognito, Iam, Jwt, LambdaFunction, Unlocked
+
+if TYPE_CHECKING:
+    from kstream.ingest.api import IngestApi, IngestStream, Lock
+
+Scheme = dict[str, Any]
+
+
+def requirement(stream: IngestStream) -> list[dict[str, list[str]]]:
+    """What an operation of this stream asks for: all of its locks at once. Empty, but there, if it is unlocked."""
+    names = [name for lock in stream.locks if (name := scheme_name(lock)) is not None]
+    return [{name: [] for name in names}] if names else []
+
+
+def schemes(api: IngestApi, *, deployed: bool) -> dict[str, Scheme]:
+    """All schemes of all streams, by name; those of Amazon's document if ``deployed``."""
+    return {name: _deployed(lock) if deployed else _published(lock) for name, lock in _locks(api).items()}
+
+
+def scheme_name(lock: Lock) -> str | None:
+    """The name of the lock's scheme: the same for equal locks, so that streams share an authorizer and its cache."""
+    match lock:
+        case Unlocked():
+            return None
+        case Iam():
+            return "iam"
+        case ApiKeys():
+            return "apiKey"
+        case Jwt():
+            return f"jwt{_fingerprint(_deployed(lock))}"
+        case Cognito():
+            return f"cognito{_fingerprint(_deployed(lock))}"
+        case LambdaFunction():
+            return f"lambda{_fingerprint(_deployed(lock))}"
+
+
+def _locks(api: IngestApi) -> dict[str, Lock]:
+    named = ((scheme_name(lock), lock) for stream in api.streams for lock in stream.locks)
+    return {name: lock for name, lock in named if name is not None}
+
+
+def _deployed(lock: Lock) -> Scheme:
+    match lock:
+        case Iam():
+            return {**_header("Authorization"), "x-amazon-apigateway-authtype": "awsSigv4"}
+        case ApiKeys():
+            return _header("x-api-key")
+        case Cognito(user_pools):
+            return {
+                **_header("Authorization"),
+                "x-amazon-apigateway-authtype": "cognito_user_pools",
+                "x-amazon-apigateway-authorizer": {"type": "cognito_user_pools", "providerARNs": list(user_pools)},
+            }
+        case Jwt(issuer, audiences, algorithms):
+            return {
+                **_header("Authorization"),
+                "x-amazon-apigateway-authtype": "jwt",
+                "x-amazon-apigateway-authorizer": {
+                    "type": "jwt",
+                    "identitySource": "method.request.header.Authorization",
+                    "jwtConfiguration": {
+                        "issuers": [{"issuer": issuer, "audiences": list(audiences)}],
+                        "defaultAlgorithms": list(algorithms),
+                    },
+                },
+            }
+        case LambdaFunction():
+            authorizer: Scheme = {
+                "type": lock.kind,
+                "authorizerUri": lock.invocation_uri,
+                "authorizerResultTtlInSeconds": lock.cache_seconds,
+                "identitySource": f"method.request.header.{lock.header}",
+            }
+            if lock.credentials is not None:
+                authorizer["authorizerCredentials"] = lock.credentials
+            return {
+                **_header(lock.header),
+                "x-amazon-apigateway-authtype": "custom",
+                "x-amazon-apigateway-authorizer": authorizer,
+            }
+        case Unlocked():
+            raise ValueError("an unlocked stream has no scheme")
+
+
+def _published(lock: Lock) -> Scheme:
+    match lock:
+        case Jwt(issuer, audiences):
+            description = f"A token of {issuer} for {' or '.join(audiences)}."
+            return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description}
+        case Cognito():
+            return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        case Iam():
+            return {**_header("Authorization"), "description": "AWS Signature Version 4, service execute-api."}
+        case LambdaFunction():
+            return _header(lock.header)
+        case _:
+            return _header("x-api-key")
+
+
+def _header(name: str) -> Scheme:
+    return {"type": "apiKey", "name": name, "in": "header"}
+
+
+def _fingerprint(scheme: Scheme) -> str:
+    return hashlib.sha256(json.dumps(scheme, sort_keys=True, default=dict).encode()).hexdigest()[:8]

@@ -1,0 +1,167 @@
+"""What ``IngestClient`` and ``AsyncIngestClient`` share: their options, and the course of one put. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from kstream.core.errors import ConfigurationError
+from kstream.ingest.collectors import end_early
+from kstream.ingest.contract import checked_stream_name
+from kstream.ingest.delivery import Delivery
+from kstream.ingest.errors import IngestError, PartialFailure, Unavailable
+from kstream.ingest.lanes import Lane
+from kstream.ingest.records import Item, item, payload_and_key
+from kstream.ingest.results import PutFailure, described
+from kstream.ingest.wire import fits_header, single_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+
+    from kstream.core.retry import Retry
+    from kstream.ingest.collectors import Collector, Tally
+    from kstream.ingest.records import Puttable
+    from kstream.ingest.results import Progress
+    from kstream.ingest.wire import Answer, Request
+
+# Below the 5 MiB that emulators take in one PutRecords, with what base64 adds to spare.
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+MAX_BATCH_RECORDS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A client's options; see ``IngestClient``. Raises ``ConfigurationError`` for what cannot work."""
+
+    url: str
+    stream: str
+    retry: Retry
+    max_in_flight: int
+    max_batch_records: int
+    max_batch_bytes: int
+    max_record_bytes: int
+    strict_order: bool
+    uniform: Callable[[float, float], float]
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigurationError(f"the ingest API's address is {self.url!r}; it is like 'https://host/stage'")
+        if self.max_in_flight < 1:
+            raise ConfigurationError(f"max_in_flight is {self.max_in_flight}; at least 1")
+        if not 1 <= self.max_batch_records <= MAX_BATCH_RECORDS:
+            raise ConfigurationError(
+                f"max_batch_records is {self.max_batch_records}; the API takes 1 to {MAX_BATCH_RECORDS}"
+            )
+        checked_stream_name(self.stream)
+
+    def lanes(self) -> list[Lane]:
+        return [
+            Lane(self.max_batch_records, self.max_batch_bytes, one_per_key=self.strict_order)
+            for _ in range(self.max_in_flight)
+        ]
+
+    def delivery(self, items: Sequence[Item]) -> Delivery:
+        return Delivery(self.stream, items, self.retry, self.uniform)
+
+    def single(self, data: Puttable, partition_key: str | None) -> Delivery:
+        """Of one record. Raises as ``payload_and_key`` does."""
+        if isinstance(data, tuple):
+            if partition_key is not None:
+                raise TypeError("the record came with its own partition key; leave partition_key out")
+            record: Puttable = data
+        else:
+            record = (data, partition_key)
+        payload, key = payload_and_key(record, self.max_record_bytes)
+        if not fits_header(key):
+            return self.delivery([item(0, record, self.max_record_bytes)])
+        delivery = self.delivery([Item(0, record, key, b"")])
+        delivery.send_as(single_request(self.stream, payload, key))
+        return delivery
+
+
+class Ended(Exception):
+    """Putting ends before all is read, because of ``error``."""
+
+    def __init__(self, error: IngestError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class Putting:
+    """One ``put_many`` or ``put_all``: takes records, hears what became of them, and words the end."""
+
+    def __init__(self, options: Options, collector: Collector, after: Callable[[], None] = lambda: None) -> None:
+        self._options = options
+        self._collector = collector
+        self._after = after
+        self._read = 0
+
+    def take(self, record: Puttable) -> Item | None:
+        """The next record, encoded; None if it cannot be put, and is accounted for. May raise ``Ended``."""
+        index = self._read
+        self._read += 1
+        self._collector.read()
+        try:
+            return item(index, record, self._options.max_record_bytes)
+        except IngestError as error:
+            self._collector.refused(PutFailure(index, record, error, 0))
+        self._after()
+        return None
+
+    def settled(self, delivery: Delivery) -> None:
+        """May raise ``Ended``."""
+        self._collector.settled(delivery)
+        if delivery.fatal is not None:
+            raise Ended(delivery.fatal)
+        self._after()
+
+    def ended(self, error: IngestError, last: Iterable[Delivery], unsent: Iterable[Item]) -> IngestError:
+        """What to raise after ``Ended``."""
+        end_early(self._collector, last, unsent, error)
+        result = self._collector.result
+        if not error.fatal:
+            return PartialFailure(f"{error}; {described(result.failures, result.put + len(result.failures))}", result)
+        error.result = result
+        return error
+
+    def interrupted(self, error: BaseException, last: Iterable[Delivery], unsent: Iterable[Item]) -> None:
+        """Notes on ``error``, which is not ours, how far it came."""
+        end_early(self._collector, last, unsent, Unavailable("not sent: putting was interrupted"))
+        error.add_note(f"{self._collector.result.put:,} records had been put into {self._options.stream} before this")
+
+
+def giving_up(tally: Tally, progress: Callable[[Progress], None] | None, max_failures: int) -> Callable[[], None]:
+    """For ``put_all``: reports progress, and ends it once there are too many failures."""
+
+    def after() -> None:
+        now = tally.progress
+        if progress is not None:
+            progress(now)
+        if now.failed > max_failures:
+            raise Ended(Unavailable(f"not sent: put_all gave up after {now.failed:,} failures"))
+
+    return after
+
+
+def steps(
+    delivery: Delivery, stopped: Callable[[], bool], now: Callable[[], float]
+) -> Generator[float | Request, Answer | IngestError | None, None]:
+    """What to do until all is settled: wait so many seconds, or send a request and tell its answer or its error."""
+    while not delivery.settled:
+        if delivery.attempts:
+            if not stopped():
+                yield delivery.pause
+            if stopped():
+                delivery.abandon(Unavailable("not tried again: putting ended early"))
+                return
+        answer = yield delivery.request()
+        if isinstance(answer, Unavailable):
+            delivery.lost(str(answer))
+        elif isinstance(answer, IngestError):
+            delivery.abandon(answer)
+            delivery.fatal = answer
+        else:
+            assert answer is not None
+            delivery.answered(answer, now())

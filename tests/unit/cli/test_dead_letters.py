@@ -1,0 +1,225 @@
+"""`kstream dead-letters` over directories: what is listed, how it is shown, and what wrong usage says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from kstream.cli.app import build
+from kstream.cli.dead_letters_format import payload_lines, printable
+from kstream.stores.directory import DirectoryDeadLetters
+from tests.unit.redrive.builders import golden, letter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+CONSUMER = """
+from kstream import Consumer, Handler
+
+class Totals(Handler):
+    def process(self, record):
+        if record.partition_key == "fails":
+            raise RuntimeError("not today")
+
+consumer = Consumer(Totals, retry=__import__("kstream").Retry(attempts=1))
+"""
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(build(), ["dead-letters", *arguments])
+
+
+@pytest.fixture
+def sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DirectoryDeadLetters:
+    """The dead letters of the consumer Totals of this directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "totals.py").write_text(CONSUMER)
+    sink = DirectoryDeadLetters(tmp_path / ".kstream" / "dead-letters" / "Totals")
+    sink.put(letter(0, key="a"))
+    sink.put(letter(1, b"\x00\xff", key="fails", reason="timed\x1b[31m out", later=3600))
+    return sink
+
+
+def ids() -> dict[str, str]:
+    return {item["partitionKey"]: item["id"] for item in map(json.loads, run("list", "--json").stdout.splitlines())}
+
+
+def test_by_default_every_consumers_letters_of_this_directory_are_listed(sink: DirectoryDeadLetters) -> None:
+    DirectoryDeadLetters(".kstream/dead-letters/Other").put(letter(consumer="Other", key="o"))
+
+    lines = run("list").stdout.splitlines()
+
+    assert lines[0].split("\t") == [
+        "2026-01-02T03:06:00+00:00", "Other", ids()["o"],
+        "shardId-000000000001:49590338271490256608559692538361571095921575989136588898:0",
+        "o", "negative amount", "Reject", "1", "14 B",
+    ]  # fmt: skip
+    assert [line.split("\t")[1] for line in lines[:3]] == ["Other", "Totals", "Totals"]
+    assert lines[3].startswith("3 in dir:")
+
+
+def test_nothing_in_a_letter_steers_the_terminal(sink: DirectoryDeadLetters) -> None:
+    assert "timed\\x1b[31m out" in run("list").stdout
+    assert "\x1b" not in run("list").stdout + run("show", ids()["fails"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("filters", "keys"),
+    [
+        (["--reason", "NEGATIVE"], {"a"}),
+        (["--consumer", "Totals"], {"a", "fails"}),
+        (["--consumer", "Nobody"], set()),
+        (["--since", "2026-01-02T03:30:00+00:00"], {"fails"}),
+        (["--since", "2026-01-02T05:30:00+00:00"], set()),
+    ],
+)
+def test_filters(filters: list[str], keys: set[str], sink: DirectoryDeadLetters) -> None:
+    listed = run("list", "--json", *filters).stdout.splitlines()
+
+    assert {json.loads(line)["partitionKey"] for line in listed} == keys
+
+
+def test_what_is_no_letter_is_listed_with_its_reason(sink: DirectoryDeadLetters, tmp_path: Path) -> None:
+    (tmp_path / ".kstream" / "dead-letters" / "Totals" / "odd.json").write_text("odd")
+    (tmp_path / ".kstream" / "dead-letters" / "Totals" / "message.json").write_text(golden("s3_payload_text"))
+
+    output = run("list").stdout
+
+    assert "unreadable: not JSON" in output
+    assert "RetryAttemptsExhausted\tUnhandled\t3\t2 records" in output
+
+
+def test_a_letter_is_shown_whole(sink: DirectoryDeadLetters) -> None:
+    shown = run("show", ids()["a"]).stdout
+
+    assert "Reason        negative amount\n" in shown
+    assert '{\n  "amount": -1\n}\n' in shown
+    assert "00000000  00 ff" in run("show", ids()["fails"]).stdout
+
+
+def test_raw_writes_the_payload_and_nothing_else(sink: DirectoryDeadLetters) -> None:
+    assert run("show", ids()["fails"], "--raw").stdout_bytes == b"\x00\xff"
+
+
+def test_json_holds_what_a_script_needs_to_rebuild_it(sink: DirectoryDeadLetters) -> None:
+    shown = json.loads(run("show", ids()["fails"], "--json").stdout)
+
+    assert (shown["kind"], shown["dataBase64"], shown["partitionKey"], shown["headers"]) == (
+        "dead-letter", "AP8=", "fails", {},
+    )  # fmt: skip
+
+
+def test_a_message_with_its_payload_is_shown_with_its_records(sink: DirectoryDeadLetters, tmp_path: Path) -> None:
+    (tmp_path / "messages").mkdir()
+    (tmp_path / "messages" / "one.json").write_text(golden("s3_payload_object"))
+
+    shown = run("show", "messages", "one.json").stdout
+
+    assert "Partition key c-2" in shown
+    assert '"amount": 2' in shown
+
+
+def test_a_redrive_tells_each_one_and_ends_with_its_exit_code(sink: DirectoryDeadLetters) -> None:
+    first = run("redrive", "--to-consumer", "totals.py")
+
+    assert first.exit_code == 1
+    assert first.stdout.splitlines()[-1] == "1 redriven, 1 failed"
+    assert "RuntimeError: not today" in first.stdout
+    second = run("redrive", "--to-consumer", "totals.py", "--json")
+    verdict, summary = map(json.loads, second.stdout.splitlines())
+    assert (verdict["verdict"], verdict["id"]) == ("failed", ids()["fails"])
+    assert (summary["final"], summary["failed"], summary["redriven"]) == (True, 1, 0)
+
+
+def test_keys_choose_and_one_that_is_not_there_is_a_failure(sink: DirectoryDeadLetters) -> None:
+    done = run("redrive", ids()["a"], "0123456789abcdef", "--to-consumer", "totals.py")
+
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-2:] == ["there is no 0123456789abcdef", "1 redriven"]
+    assert list(ids()) == ["fails"]
+
+
+def test_everything_redriven_is_exit_code_0(sink: DirectoryDeadLetters) -> None:
+    assert run("redrive", ids()["a"], "--to-consumer", "totals.py").exit_code == 0
+    nothing = run("redrive", "--reason", "no such", "--to-consumer", "totals.py")
+    assert (nothing.exit_code, nothing.stdout) == (0, "nothing to redrive\n")
+
+
+def test_a_letter_of_another_consumer_is_named(sink: DirectoryDeadLetters) -> None:
+    done = run("redrive", "--to-consumer", "totals.py", "--name", "Other", "--dry-run")
+
+    assert done.exit_code == 1
+    assert "it is of the consumer 'Totals', not 'Other'" in done.stdout
+    taken = run("redrive", "--to-consumer", "totals.py", "--name", "Other", "--any-consumer", "--dry-run")
+    assert (taken.exit_code, taken.stdout.splitlines()[-1]) == (0, "2 would be redriven")
+
+
+def test_a_dry_run_opens_no_handler(sink: DirectoryDeadLetters, tmp_path: Path) -> None:
+    opening = "    def open(self):\n        raise RuntimeError('opened')\n\n    def process"
+    (tmp_path / "totals.py").write_text(CONSUMER.replace("    def process", opening))
+
+    assert run("redrive", "--to-consumer", "totals.py", "--dry-run").exit_code == 0
+    assert "opened" in run("redrive", "--to-consumer", "totals.py").stderr
+
+
+def test_two_redrives_at_once_are_refused(sink: DirectoryDeadLetters, tmp_path: Path) -> None:
+    from kstream.local.locks import held
+
+    with held(tmp_path / ".kstream" / "redrive.lock", "busy"):
+        done = run("redrive", "--to-consumer", "totals.py")
+
+    assert (done.exit_code, "a redrive runs in .kstream already" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["list"], "no source is named, and there is no .kstream/dead-letters: give dir:PATH, sqs:URL"),
+        (["list", "nowhere"], "there is no directory 'nowhere'"),
+        (["list", "dir:"], "'dir:' names no source of dead letters"),
+        (["list", "jsonl:nowhere"], "there is no file nowhere"),
+        (["list", "sqs:queue"], "give the queue's URL"),
+        (["list", ".", "--since", "latest"], "--since latest: give a time"),
+        (["show", "."], "give one KEY"),
+        (["show", ".", "a", "--raw", "--json"], "--raw writes bytes and --json an object"),
+        (["show", ".", "a"], "there is no 'a' in dir:"),
+        (["redrive", "."], "say where to: either --to-consumer PATH or --to-stream STREAM"),
+        (["redrive", ".", "--to-consumer", "a.py", "--to-stream", "s"], "say where to"),
+        (["redrive", ".", "--to-stream", "s", "--name", "n"], "--name and --any-consumer go with --to-consumer"),
+        (["redrive", ".", "--to-consumer", "nowhere.py"], "there is no file nowhere.py"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    done = run(*arguments)
+
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b'{"a":[1]}', ["{", '  "a": [', "    1", "  ]", "}"]),
+        ("é\nb\tc".encode(), ["é", "b\tc"]),
+        (b"", []),
+        (b"a\x1bb", ["00000000  61 1b 62" + " " * 39 + "  a.b"]),
+        (bytes(range(250, 256)), ["00000000  fa fb fc fd fe ff" + " " * 30 + "  ......"]),
+        ('{"a": "\u202e"}'.encode(), ["{", '  "a": "\\u202e"', "}"]),
+    ],
+)
+def test_payloads_for_people(data: bytes, lines: list[str]) -> None:
+    assert list(payload_lines(data)) == lines
+
+
+def test_lone_surrogates_can_be_printed() -> None:
+    text: Any = "a\ud800"
+    assert printable(text) == "a\\ud800"

@@ -1,0 +1,168 @@
+"""Clients' ways to say who puts: what is sent, what happens on a 401, and what never shows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from botocore.credentials import Credentials
+
+from kstream.core.errors import ConfigurationError
+from kstream.core.retry import Retry
+from kstream.ingest import ApiKey, AsyncIngestClient, BearerToken, IngestClient, SigV4
+from kstream.ingest.errors import NotAuthorized
+from kstream.testing.clock import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+GOOD = {"sequenceNumber": "1", "shardId": "shardId-000000000000"}
+SECRET = "s3cr3t-t0ken"
+
+
+class Api:
+    """Answers 401 unless ``accepts(headers)``; keeps what it was sent."""
+
+    def __init__(self, accepts: Callable[[Mapping[str, str]], bool]) -> None:
+        self.accepts = accepts
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        # A copy: what is sent again is the same object, with other headers.
+        self.requests.append(httpx.Request(request.method, request.url, headers=request.headers, content=request.content))
+        if self.accepts(request.headers):
+            return httpx.Response(200, json=GOOD)
+        return httpx.Response(401, json={"error": {"code": "Unauthorized", "message": "no", "requestId": "r"}})
+
+    @property
+    def authorizations(self) -> list[str | None]:
+        return [request.headers.get("authorization") for request in self.requests]
+
+
+def put(api: Api, auth: Any, mode: str, times: int = 1) -> None:
+    """By either client."""
+    options: dict[str, Any] = {
+        "stream": "orders",
+        "auth": auth,
+        "clock": VirtualClock(),
+        "transport": httpx.MockTransport(api),
+        "retry": Retry(attempts=3),
+    }
+    if mode == "sync":
+        with IngestClient("http://api.test", **options) as client:
+            for _ in range(times):
+                client.put("x", partition_key="k")
+        return
+
+    async def run() -> None:
+        async with AsyncIngestClient("http://api.test", **options) as client:
+            for _ in range(times):
+                await client.put("x", partition_key="k")
+
+    asyncio.run(run())
+
+
+class Issuer:
+    """A function that gives the next token each time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self) -> str:
+        self.asked += 1
+        return f"token-{self.asked}"
+
+
+both = pytest.mark.parametrize("mode", ["sync", "async"])
+
+
+@both
+def test_a_token_is_kept_until_it_is_refused_and_then_renewed_once(mode: str) -> None:
+    valid = {"Bearer token-1"}
+    api, issuer = Api(lambda headers: headers["authorization"] in valid), Issuer()
+    auth = BearerToken(issuer)
+    put(api, auth, mode, 3)
+    assert (api.authorizations, issuer.asked) == (["Bearer token-1"] * 3, 1)
+    valid.clear()
+    valid.add("Bearer token-2")
+    put(api, auth, mode, 2)
+    assert api.authorizations[3:] == ["Bearer token-1", "Bearer token-2", "Bearer token-2"]
+    assert api.requests[4].content == b"x"
+
+
+@both
+def test_a_renewed_token_that_is_refused_too_ends_it(mode: str) -> None:
+    api, issuer = Api(lambda _: False), Issuer()
+    with pytest.raises(NotAuthorized) as caught:
+        put(api, BearerToken(issuer), mode)
+    assert caught.value.status == 401
+    assert api.authorizations == ["Bearer token-1", "Bearer token-2"]
+
+
+@both
+@pytest.mark.parametrize("auth", [BearerToken("fixed"), BearerToken(lambda: "fixed"), ApiKey("k"), lambda headers: None])
+def test_without_anything_new_a_401_is_sent_no_second_time(mode: str, auth: Any) -> None:
+    api = Api(lambda _: False)
+    with pytest.raises(NotAuthorized):
+        put(api, auth, mode)
+    assert len(api.requests) == 1
+
+
+def test_threads_that_are_refused_together_renew_once() -> None:
+    issuer = Issuer()
+    auth = BearerToken(issuer)
+    given: list[dict[str, str]] = [{} for _ in range(8)]
+    for headers in given:
+        auth(headers)
+    threads = [threading.Thread(target=auth.renew, args=(headers,)) for headers in given]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert issuer.asked == 2
+    assert {headers["authorization"] for headers in given} == {"Bearer token-2"}
+
+
+@both
+def test_sigv4_signs_every_sending_anew(mode: str) -> None:
+    api = Api(lambda _: True)
+    put(api, SigV4(credentials=Credentials("AKID", SECRET), region="eu-west-1"), mode, 2)
+    for request in api.requests:
+        assert request.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKID/")
+        assert "x-partition-key" in request.headers["authorization"]
+        assert request.headers["x-amz-date"].endswith("Z")
+
+
+@both
+def test_auth_that_cannot_work_says_why_and_tells_no_secret(mode: str) -> None:
+    def failing(error: Exception) -> Any:
+        def auth(_: Any) -> None:
+            raise error
+
+        return auth
+
+    with pytest.raises(NotAuthorized, match="raised ValueError") as caught:
+        put(Api(lambda _: True), failing(ValueError(SECRET)), mode)
+    assert SECRET not in str(caught.value)
+    with pytest.raises(NotAuthorized, match="set the region"):
+        put(Api(lambda _: True), failing(ConfigurationError("set the region")), mode)
+    calls = iter(["first"])
+    with pytest.raises(NotAuthorized, match="raised StopIteration|raised RuntimeError"):
+        put(Api(lambda _: False), BearerToken(lambda: next(calls)), mode)
+
+
+@both
+@pytest.mark.parametrize(
+    "auth", [BearerToken(SECRET), ApiKey(SECRET), SigV4(credentials=Credentials("AKID", SECRET, SECRET), region="r")]
+)
+def test_nothing_secret_is_shown(mode: str, auth: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("botocore").setLevel(logging.INFO)  # its own debug log shows what it signs
+    assert SECRET not in repr(auth)
+    with pytest.raises(NotAuthorized) as caught:
+        put(Api(lambda _: False), auth, mode)
+    assert SECRET not in str(caught.value) + repr(caught.value) + caplog.text
