@@ -157,7 +157,7 @@ def _age(pipeline: Pipeline, name: str, function: Dimensions) -> Iterator[Alarm]
         ("late", f"more than {warn} s behind", warn, False),
         (
             "too-late",
-            "a quarter of the retention behind; what is older than it is lost",
+            "a quarter of the retention behind; older ones are lost",
             _quarter(pipeline, name),
             True,
         ),
@@ -186,8 +186,8 @@ def _ingest(pipeline: Pipeline) -> Iterator[Alarm]:
         return
     api = {"ApiName": api_name(pipeline), "Stage": ingest.stage}
     yield Alarm(
-        subject="ingest", what="failures", why="The ingest API answers 5xx: producers cannot put", namespace="AWS/ApiGateway",
-        metric="5XXError", statistic="Sum", threshold=pipeline.monitoring.error_percent, dimensions=api, pages=True,
+        subject="ingest", what="failures", why="The ingest API answers 5xx: producers cannot put", metric="5XXError",
+        namespace="AWS/ApiGateway", statistic="Sum", threshold=pipeline.monitoring.error_percent, dimensions=api, pages=True,
         ratio_of="Count",
     )  # fmt: skip
     yield Alarm(

@@ -40,6 +40,7 @@ def stack(pipeline: Pipeline, name: str, before: tuple[str, ...]) -> Stack:
                 "LogGroupName": f"/aws/lambda/{naming.function_name(pipeline, name)}",
                 "RetentionInDays": consumer.log_retention_days,
             },
+            keep=False,
         ),
         **_stores(pipeline, name),
         FUNCTION: _function(pipeline, name),
@@ -99,6 +100,8 @@ def _environment(pipeline: Pipeline, name: str) -> Json | None:
     for use in consumer.uses:
         if use.variable and use.bucket:
             variables[use.variable] = naming.bucket_name(pipeline, use.bucket)
+        elif use.variable and use.table:
+            variables[use.variable] = naming.table_name(pipeline, use.table)
         elif use.variable and use.stream:
             variables[use.variable] = pipeline.stream_name(use.stream)
     if consumer.ledger == "dynamodb":
@@ -145,6 +148,7 @@ def _ledger(name: str) -> dict[str, Any]:
             "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
             "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
         },
+        keep=False,
     )
 
 
@@ -157,6 +161,7 @@ def _queue(name: str) -> dict[str, Any]:
             "MaximumMessageSize": _LARGEST_MESSAGE,
             "SqsManagedSseEnabled": True,
         },
+        keep=False,
     )
 
 

@@ -44,6 +44,7 @@ def stack(pipeline: Pipeline, before: tuple[str, ...]) -> Stack | None:
         LOGS: resource(
             "AWS::Logs::LogGroup",
             {"LogGroupName": f"/kstream/{pipeline.prefix}/ingest", "RetentionInDays": ingest.log_retention_days},
+            keep=False,
         ),
         API: _api(pipeline, ingest, body),
         deployment: resource("AWS::ApiGateway::Deployment", {"RestApiId": ref(API)}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deploy import alarms, dashboard
 from deploy.naming import stack_name
@@ -10,6 +10,7 @@ from deploy.stacks import OutputOf, Stack
 from deploy.template import ref, resource, template
 
 if TYPE_CHECKING:
+    from deploy.alarms import Alarm
     from deploy.config import Pipeline
     from deploy.stacks import Parameter
     from deploy.template import Resources
@@ -26,21 +27,7 @@ def stack(pipeline: Pipeline, before: tuple[str, ...]) -> Stack | None:
         return None
     made = alarms.of(pipeline)
     resources: Resources = {alarm.logical_id: alarm.resource(pipeline) for alarm in made}
-    pages = [alarm for alarm in made if alarm.pages]
-    if pages:
-        rule = " OR ".join(f'ALARM("{alarm.name(pipeline)}")' for alarm in pages[:MOST_CHILDREN])
-        resources[AT_RISK] = resource(
-            "AWS::CloudWatch::CompositeAlarm",
-            {
-                "AlarmName": f"{pipeline.prefix}-at-risk",
-                "AlarmDescription": "Records are being lost or set aside, or will be soon: see which alarm is in force.",
-                "AlarmRule": rule,
-                "ActionsEnabled": True,
-                "AlarmActions": list(monitoring.page) or None,
-                "OKActions": list(monitoring.page) or None,
-            },
-            depends_on=[alarm.logical_id for alarm in pages],
-        )
+    resources |= _at_risk(pipeline, [alarm for alarm in made if alarm.pages])
     resources["Dashboard"] = resource(
         "AWS::CloudWatch::Dashboard",
         {"DashboardName": pipeline.prefix, "DashboardBody": dashboard.body(pipeline)},
@@ -62,4 +49,42 @@ def stack(pipeline: Pipeline, before: tuple[str, ...]) -> Stack | None:
         parameters=parameters,
         dependencies=before,
         tags=pipeline.tags,
+    )
+
+
+def _at_risk(pipeline: Pipeline, pages: list[Alarm]) -> Resources:
+    """One composite alarm; over more alarms than one can be made of, several under one."""
+    parts = [pages[start : start + MOST_CHILDREN] for start in range(0, len(pages), MOST_CHILDREN)]
+    if len(parts) <= 1:
+        names = [alarm.name(pipeline) for alarm in pages]
+        return {AT_RISK: _composite(pipeline, "at-risk", names, [alarm.logical_id for alarm in pages])} if pages else {}
+    resources: Resources = {
+        f"{AT_RISK}{number}": _composite(
+            pipeline,
+            f"at-risk-{number}",
+            [alarm.name(pipeline) for alarm in part],
+            [alarm.logical_id for alarm in part],
+            tells=False,
+        )
+        for number, part in enumerate(parts, 1)
+    }
+    names = [f"{pipeline.prefix}-at-risk-{number}" for number in range(1, len(parts) + 1)]
+    return {**resources, AT_RISK: _composite(pipeline, "at-risk", names, list(resources))}
+
+
+def _composite(
+    pipeline: Pipeline, name: str, children: list[str], after: list[str], *, tells: bool = True
+) -> dict[str, Any]:
+    told = list(pipeline.monitoring.page) if tells else []
+    return resource(
+        "AWS::CloudWatch::CompositeAlarm",
+        {
+            "AlarmName": f"{pipeline.prefix}-{name}",
+            "AlarmDescription": "Records are being lost or set aside, or will be soon: see which alarm is in force.",
+            "AlarmRule": " OR ".join(f'ALARM("{child}")' for child in children),
+            "ActionsEnabled": True,
+            "AlarmActions": told or None,
+            "OKActions": told or None,
+        },
+        depends_on=after,
     )

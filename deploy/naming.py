@@ -49,6 +49,10 @@ def bucket_arn(pipeline: Pipeline, bucket: str, keys: str = "") -> Json:
     return global_arn("s3", (name or f"{pipeline.prefix}-{bucket}-${{AWS::AccountId}}-${{AWS::Region}}") + keys)
 
 
+def table_name(pipeline: Pipeline, table: str) -> str:
+    return pipeline.tables[table].physical_name or f"{pipeline.prefix}-{table}"
+
+
 def source_arn(pipeline: Pipeline, consumer: str) -> Text:
     """Of what feeds the consumer."""
     settings = pipeline.consumers[consumer]

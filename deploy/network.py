@@ -129,7 +129,7 @@ def _flow_log(pipeline: Pipeline, network: Network) -> Resources:
     }
     return {
         "FlowLogGroup": resource(
-            "AWS::Logs::LogGroup", {"LogGroupName": name, "RetentionInDays": network.flow_log_days}
+            "AWS::Logs::LogGroup", {"LogGroupName": name, "RetentionInDays": network.flow_log_days}, keep=False
         ),
         "FlowLogRole": resource(
             "AWS::IAM::Role",

@@ -123,6 +123,8 @@ def _uses(pipeline: Pipeline, name: str) -> Iterator[Grant]:
 def _used(pipeline: Pipeline, use: Use) -> tuple[Text, ...]:
     if use.stream:
         return (naming.stream_arn(pipeline, use.stream),)
+    if use.table:
+        return (arn("dynamodb", f"table/{naming.table_name(pipeline, use.table)}"),)
     if use.bucket is None:
         return use.arns
     objects = any("Object" in action for action in use.actions)

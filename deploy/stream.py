@@ -1,21 +1,21 @@
-"""The stack that holds data: streams and buckets. What it holds outlives it."""
+"""The stack that holds data: streams, buckets and tables. What it holds outlives it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deploy.naming import bucket_arn, bucket_name, stack_name
+from deploy.naming import bucket_arn, bucket_name, stack_name, table_name
 from deploy.stacks import Holding, Stack
 from deploy.template import att, logical, ref, resource, template
 
 if TYPE_CHECKING:
-    from deploy.config import Bucket, Pipeline, Stream
+    from deploy.config import Bucket, DataTable, Pipeline, Stream
     from deploy.template import Resources
 
 
 def stack(pipeline: Pipeline) -> Stack | None:
     """None if the pipeline reads what others hold, and writes nowhere."""
-    if not pipeline.streams and not pipeline.buckets:
+    if not (pipeline.streams or pipeline.buckets or pipeline.tables):
         return None
     resources: Resources = {}
     outputs: dict[str, Any] = {}
@@ -34,10 +34,15 @@ def stack(pipeline: Pipeline) -> Stack | None:
         resources |= _bucket(pipeline, key, own, bucket)
         outputs[f"{own}Name"] = ref(own)
         holds.append(Holding(own, "bucket", bucket_name(pipeline, key), kept=True))
+    for key, table in pipeline.tables.items():
+        own = logical(key, "Table")
+        resources[own] = _table(table_name(pipeline, key), table)
+        outputs[f"{own}Name"] = ref(own)
+        holds.append(Holding(own, "table", table_name(pipeline, key), kept=True))
     return Stack(
         name=stack_name(pipeline, "stream"),
         role="stream",
-        template=template(f"{pipeline.prefix}: streams and buckets", resources, outputs=outputs),
+        template=template(f"{pipeline.prefix}: streams, buckets and tables", resources, outputs=outputs),
         holds=tuple(holds),
         tags=pipeline.tags,
     )
@@ -110,3 +115,22 @@ def _bucket(pipeline: Pipeline, key: str, own: str, bucket: Bucket) -> Resources
         keep=True,
     )
     return {own: made, f"{own}Policy": only_tls}
+
+
+def _table(name: str, table: DataTable) -> dict[str, Any]:
+    keys = [(table.partition_key, table.partition_key_type, "HASH")]
+    if table.sort_key:
+        keys.append((table.sort_key, table.sort_key_type, "RANGE"))
+    expiry = {"AttributeName": table.expires_attribute, "Enabled": True} if table.expires_attribute else None
+    return resource(
+        "AWS::DynamoDB::Table",
+        {
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": kind} for key, kind, _ in keys],
+            "KeySchema": [{"AttributeName": key, "KeyType": role} for key, _, role in keys],
+            "TimeToLiveSpecification": expiry,
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+        },
+        keep=True,
+    )

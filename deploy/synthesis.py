@@ -47,7 +47,11 @@ def stacks(pipeline: Pipeline) -> tuple[Stack, ...]:
 
 def _needs(pipeline: Pipeline, consumer: Consumer) -> list[str]:
     kind = consumer.dead_letters.partition(":")[0]
-    data = consumer.stream or kind in ("bucket", "stream") or any(use.bucket or use.stream for use in consumer.uses)
+    data = (
+        consumer.stream
+        or kind in ("bucket", "stream")
+        or any(use.bucket or use.table or use.stream for use in consumer.uses)
+    )
     return [*(["network"] if pipeline.in_vpc(consumer) else []), *(["stream"] if data else [])]
 
 

@@ -49,16 +49,17 @@ def resource(
     kind: str,
     properties: Json,
     *,
-    keep: bool = False,
+    keep: bool | None = None,
     depends_on: Sequence[str] = (),
     metadata: Json | None = None,
 ) -> dict[str, Any]:
-    """One resource. ``keep``: it stays when its stack goes, or when CloudFormation would replace it."""
+    """One resource. ``keep``: whether it stays when its stack goes, or when CloudFormation would replace it; to be said
+    of what holds something."""
     body: dict[str, Any] = {"Type": kind}
     if depends_on:
         body["DependsOn"] = list(depends_on)
-    if keep:
-        body["DeletionPolicy"] = body["UpdateReplacePolicy"] = "Retain"
+    if keep is not None:
+        body["DeletionPolicy"] = body["UpdateReplacePolicy"] = "Retain" if keep else "Delete"
     if metadata:
         body["Metadata"] = dict(metadata)
     body["Properties"] = {name: value for name, value in properties.items() if value is not None}

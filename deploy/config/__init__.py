@@ -10,11 +10,12 @@ from deploy.config.monitoring import Monitoring
 from deploy.config.network import Network
 from deploy.config.pipeline import Pipeline
 from deploy.config.problems import InvalidConfiguration, Problem
-from deploy.config.streams import Bucket, Stream
+from deploy.config.streams import Bucket, DataTable, Stream
 
 __all__ = [
     "Bucket",
     "Consumer",
+    "DataTable",
     "Delivery",
     "Door",
     "Ingest",

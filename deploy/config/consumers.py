@@ -29,21 +29,22 @@ class Use(Table):
     )
     bucket: str | None = setting(None, doc="A bucket of this file, by its name", pattern=names.KEY)
     prefix: str = setting("", doc="Only keys of the bucket that begin so", pattern=r"[^*?]*")
+    table: str | None = setting(None, doc="A table of this file, by its name", pattern=names.KEY)
     stream: str | None = setting(None, doc="A stream of this file, by its name", pattern=names.KEY)
     arns: tuple[str, ...] = setting((), doc="ARNs without wildcards, but for a last /*", pattern=names.ARN)
     variable: str | None = setting(
-        None, doc="Tell the code the name of the bucket or stream in this variable", pattern=r"[A-Za-z_]\w*"
+        None, doc="Tell the code the name of the bucket, table or stream in this variable", pattern=r"[A-Za-z_]\w*"
     )
 
     def complaints(self) -> Iterator[Complaint]:
-        if sum(map(bool, (self.bucket, self.stream, self.arns))) != 1:
-            yield "", "names exactly one of bucket, stream and arns"
+        if sum(map(bool, (self.bucket, self.table, self.stream, self.arns))) != 1:
+            yield "", "names exactly one of bucket, table, stream and arns"
         if self.variable and self.arns:
-            yield "variable", "goes with bucket or stream; give an ARN's resource in environment"
+            yield "variable", "goes with bucket, table or stream; give an ARN's resource in environment"
         if self.prefix and not self.bucket:
             yield "prefix", "goes with bucket"
         services = {action.partition(":")[0] for action in self.actions}
-        for kind, service in (("bucket", "s3"), ("stream", "kinesis")):
+        for kind, service in (("bucket", "s3"), ("table", "dynamodb"), ("stream", "kinesis")):
             if getattr(self, kind) and services != {service}:
                 yield "actions", f"has actions of {', '.join(sorted(services))}; a {kind} takes {service}:..."
 

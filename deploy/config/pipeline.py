@@ -13,7 +13,7 @@ from deploy.config.ingest import Ingest
 from deploy.config.monitoring import Monitoring
 from deploy.config.network import Network
 from deploy.config.problems import nearest
-from deploy.config.streams import Bucket, Stream
+from deploy.config.streams import Bucket, DataTable, Stream
 
 _BUCKET_ROOM = 63 - len("-123456789012-ap-southeast-1-")
 
@@ -34,6 +34,7 @@ class Pipeline(Table):
     )
     streams: Mapping[str, Stream] = setting(factory=dict, doc="Kinesis streams", names=names.KEY, high=20)
     buckets: Mapping[str, Bucket] = setting(factory=dict, doc="S3 buckets", names=names.KEY, high=20)
+    tables: Mapping[str, DataTable] = setting(factory=dict, doc="DynamoDB tables", names=names.KEY, high=20)
     consumers: Mapping[str, Consumer] = setting(
         factory=dict, doc="Functions that read", names=rf"(?=.{{1,24}}$){names.KEY}", high=40
     )
@@ -48,8 +49,8 @@ class Pipeline(Table):
     def complaints(self) -> Iterator[Complaint]:
         if not self.streams and not self.consumers:
             yield "streams", "is missing: a pipeline has at least a stream or a consumer"
-        for kind, tables in (("streams", self.streams), ("buckets", self.buckets), ("consumers", self.consumers)):
-            yield from _alike(kind, tables)
+        for kind in ("streams", "buckets", "tables", "consumers"):
+            yield from _alike(kind, getattr(self, kind))
         for name, consumer in self.consumers.items():
             for below, message in self._consumer_complaints(consumer):
                 yield f"consumers.{name}.{below}", message
@@ -67,6 +68,7 @@ class Pipeline(Table):
                 yield "dead_letters", "is the stream that it reads: each dead letter would be read again, for ever"
         for number, use in enumerate(consumer.uses):
             yield from self._unknown(f"uses[{number}].bucket", self.buckets, use.bucket)
+            yield from self._unknown(f"uses[{number}].table", self.tables, use.table)
             yield from self._unknown(f"uses[{number}].stream", self.streams, use.stream)
         if self.network is None and (consumer.vpc or consumer.reaches):
             yield "vpc" if consumer.vpc else "reaches", "needs a [network]"

@@ -1,4 +1,4 @@
-"""Streams and buckets: what holds data."""
+"""Streams, buckets and tables: what holds data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from deploy.config import names
 from deploy.config.fields import Complaint, Table, setting
+
+_ATTRIBUTE = r"[A-Za-z0-9_.-]{1,255}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +58,25 @@ class Bucket(Table):
     )
     expire_days: int | None = setting(None, doc="Objects are deleted after so many days", low=1, high=36_500)
     versioned: bool = setting(True, doc="Keep what is overwritten, for 30 days")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTable(Table):
+    """A DynamoDB table for what consumers write, paid by request. It outlives its stack."""
+
+    physical_name: str | None = setting(
+        None, doc="The table's own name; by default the pipeline's with this one's", pattern=r"[a-zA-Z0-9_.-]{3,255}"
+    )
+    partition_key: str = setting(doc="The attribute that items are spread by", pattern=_ATTRIBUTE, example="carrier")
+    sort_key: str | None = setting(
+        None, doc="The attribute that items of one partition are sorted by", pattern=_ATTRIBUTE
+    )
+    partition_key_type: str = setting("S", doc="S for text, N for a number, B for bytes", choices=("S", "N", "B"))
+    sort_key_type: str = setting("S", doc="S for text, N for a number, B for bytes", choices=("S", "N", "B"))
+    expires_attribute: str | None = setting(
+        None, doc="The attribute with the time at which an item expires", pattern=_ATTRIBUTE
+    )
+
+    def complaints(self) -> Iterator[Complaint]:
+        if self.sort_key == self.partition_key:
+            yield "sort_key", "is the partition key"

@@ -145,11 +145,14 @@ def _greet(output: Output, pipeline: Pipeline, target: Target, folder: Path, sta
         ("Kinesis", f"{pipeline.endpoint_url}  streams: {', '.join(pipeline.streams)}"),
         ("Consumer", f"{target}, started anew when a Python file in {shown if shown != '.' else 'here'} changes"),
         ("State", f"{state.path}; Ctrl-C stops and keeps it"),
-        ("", ""),
+    ):
+        output.pair(label, text)
+    output.say()
+    for label, text in (
         ("Put a record", f"curl -H 'Content-Type: application/json' -d {payload} {url}"),
         ("Put a file", f"kstream produce orders.jsonl --stream {first}{own_state}"),
         ("See records", f"kstream tail --stream {first} --from trim{own_state}"),
-        ("Dead letters", f"cat {shlex.quote(str(state.path))}/dead-letters/*/*.json"),
+        ("Dead letters", f"kstream dead-letters list{own_state}"),
     ):
         output.pair(label, text)
     output.say()

@@ -124,8 +124,8 @@ def run_lane(run: Run, indexes: Iterable[int], *, ledger: TransactionalLedger) -
                 _commit(group, run, ledger)
         _commit(group, run, ledger)
     except LedgerError as error:
-        run.telemetry.ledger_failed(error)
         run.progress.stop()
+        run.telemetry.ledger_failed(error)
     finally:
         group.abandon()
 

@@ -6,6 +6,9 @@
 ├── dead-letters/NAME/       of consumers that name no sink
 ├── on-failure/NAME.jsonl    what the event source mapping gave up
 ├── emulator/                the embedded Kinesis, its records included
+├── consumers/NAME.lock      held while a consumer of that name runs
+├── redrive.sqlite           what ``kstream dead-letters`` has redriven
+├── redrive.lock             held while it redrives
 ├── dev.lock                 held while a ``kstream dev`` runs
 └── dev.json                 its addresses, for the other commands
 """

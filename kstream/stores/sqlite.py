@@ -201,13 +201,14 @@ class SQLiteLedger:
         )
 
     def close(self) -> None:
-        """Closes the file. Harmless when it is closed already. Not during a transaction."""
+        """Closes the file, but for a transaction that is still open: it keeps its connection. Harmless when closed."""
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
-        with self._turn:
+        if self._turn.acquire(blocking=False):
             self._drop_transactions()
+            self._turn.release()
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Testing consumers without AWS: events, a clock that stands still, and a simulation of everything that goes wrong.
+"""Testing consumers without AWS: events, stores in memory, a clock that stands still, and a simulation of what goes wrong.
 
 Names are loaded when they are first used.
 """
@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kstream.stores.memory import MemoryDeadLetters as MemoryDeadLetters
     from kstream.testing.clock import VirtualClock as VirtualClock
     from kstream.testing.events import LambdaContext as LambdaContext
     from kstream.testing.events import kinesis_event as kinesis_event
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Faults": "kstream.testing.simulator",
     "LambdaContext": "kstream.testing.events",
+    "MemoryDeadLetters": "kstream.stores.memory",
     "Report": "kstream.testing.simulator",
     "SimulatedTransactions": "kstream.testing.simulator",
     "Violation": "kstream.testing.simulator",

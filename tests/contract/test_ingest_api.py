@@ -248,13 +248,14 @@ def test_a_header_key_has_at_most_256_characters(engine: Engine, http: httpx.Cli
 
 
 @pytest.mark.parametrize(
-    "key", ["", "k" * 257, 'a"b', "a\\b", "a\nb", "a\n", "\x00", 7, None, 'k"},{"Data":"x"', ["k"], {"a": "b"}]
+    "key",
+    ["", "k" * 257, 'a"b', "a\\b", "a\nb", "a\n", "\x00", 7, None, 'k"},{"Data":"x"', "\ud800", ["k"], {"a": "b"}],
 )
 def test_a_key_against_the_model_is_400_and_puts_nothing(
     engine: Engine, http: httpx.Client, batch: str, key: object
 ) -> None:
-    response = http.post(batch, json={"records": [{"data": "good"}, {"data": "x", "partitionKey": key}]})
-    assert_refused(engine, response, 400)
+    body = json.dumps({"records": [{"data": "good"}, {"data": "x", "partitionKey": key}]})
+    assert_refused(engine, http.post(batch, content=body.encode(), headers=JSON), 400)
 
 
 @pytest.mark.parametrize(
@@ -271,6 +272,7 @@ def test_a_key_against_the_model_is_400_and_puts_nothing(
         b'{"records":[{"partitionKey":"k"}]}',
         b'{"records":[{"dataBase64":"?"}]}',
         b'{"records":[{"dataBase64":"eA==\\n"}]}',
+        b'{"records":[{"dataBase64":"=="}]}',
         b'{"records":[{"data":1}]}',
         b'{"records":[{"data":{"a":1}}]}',
         b'{"records":[{"data":"x","dataBase64":"eA=="}]}',
@@ -282,14 +284,14 @@ def test_a_body_against_the_model_is_400(engine: Engine, http: httpx.Client, bat
     assert_refused(engine, http.post(batch, content=body, headers=JSON), 400)
 
 
-@pytest.mark.parametrize("body", [b'{"records":[{"data":"\xff"}]}', b'{"records":[{"data":"\\ud800"}]}'])
+@pytest.mark.parametrize("body", [b'{"records":[{"data":"\xff"}]}', b'{"records":[{"data":"\\ud83dx"}]}'])
 def test_a_body_that_is_no_text_is_400(engine: Engine, http: httpx.Client, batch: str, body: bytes) -> None:
     """Not UTF-8, or half of a surrogate pair: neither has bytes that could be put."""
     assert_envelope(http.post(batch, content=body, headers=JSON), 400)
     assert engine.taken() == []
 
 
-@pytest.mark.parametrize("data", ["eA=", "eA", "e==", "=", "=="])
+@pytest.mark.parametrize("data", ["eA=", "eA", "e==", "e"])
 def test_what_is_no_base64_is_400(engine: Engine, http: httpx.Client, batch: str, data: str) -> None:
     assert_envelope(http.post(batch, json={"records": [{"data": "good"}, {"dataBase64": data}]}), 400)
     assert engine.taken() == []

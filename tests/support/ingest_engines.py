@@ -144,7 +144,7 @@ class LocalStackGateway:
     def _imported(self, endpoint: str, body: dict[str, Any]) -> str:
         api: str = self._apigateway.import_rest_api(body=json.dumps(body), failOnWarnings=True)["id"]
         self._apis.append(api)
-        # Of an import it takes all but these.
+        # An import takes all but these, and how responses are converted.
         for kind, response in body["x-amazon-apigateway-gateway-responses"].items():
             status = {"statusCode": str(response["statusCode"])} if "statusCode" in response else {}
             self._apigateway.put_gateway_response(
@@ -154,6 +154,15 @@ class LocalStackGateway:
                 responseTemplates=response["responseTemplates"],
                 **status,
             )
+        for resource in self._apigateway.get_resources(restApiId=api)["items"]:
+            for status in ("200", "400", "502") if "POST" in resource.get("resourceMethods", {}) else ():
+                self._apigateway.update_integration_response(
+                    restApiId=api,
+                    resourceId=resource["id"],
+                    httpMethod="POST",
+                    statusCode=status,
+                    patchOperations=[{"op": "replace", "path": "/contentHandling", "value": "CONVERT_TO_TEXT"}],
+                )
         self._apigateway.create_deployment(restApiId=api, stageName=STAGE)
         return f"{endpoint}/_aws/execute-api/{api}/{STAGE}"
 

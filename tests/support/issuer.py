@@ -112,7 +112,7 @@ class KeyServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:
                 """Nothing of it is of interest."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -52,7 +52,7 @@ def _document(api: IngestApi, *, deployed: bool) -> Document:
         if stream.cors_origins:
             for path in (records_path(stream.name), batch_path(stream.name)):
                 paths[path]["options"] = operations.preflight(stream, "POST")
-        model = models.batch(key_required=stream.key_required, counted=not deployed)
+        model = models.batch(key_required=stream.key_required, published=not deployed)
         schemas[operations.batch_model(stream)] = model
     components: Document = {"schemas": schemas}
     if schemes := security.schemes(api, deployed=deployed):

@@ -8,19 +8,24 @@ from kstream.ingest.contract import MAX_KEY_CHARACTERS, ErrorCode, Limits
 
 Schema = dict[str, Any]
 
-# As a search, so with both ends. ``$`` alone lets a newline pass behind it in Python and Java, though not in ECMAScript.
-_KEY = r'^[^"\\\x00-\x1f]+(?![\s\S])'
-_BASE64 = r"^[A-Za-z0-9+/]*={0,2}(?![\s\S])"
+# Patterns for a search, so with both ends. ``$`` lets a newline pass behind it in Python and Java, though not in
+# ECMAScript. API Gateway's validator speaks ECMAScript, where a character beyond U+FFFF is two: so pairs are allowed, and
+# a lone half is not, which would be put as a question mark.
+_KEY = r'^(?:[^"\\\x00-\x1f\ud800-\udfff]|[\ud800-\udbff][\udc00-\udfff])+(?![\s\S])'
+_BASE64 = r"^(?:[A-Za-z0-9+/]+={0,2})?(?![\s\S])"
+# For producers, whose validators may know no half characters at all.
+_PUBLISHED_KEY = r'^[^"\\\x00-\x1f]+$'
+_PUBLISHED_BASE64 = r"^[A-Za-z0-9+/]*={0,2}$"
 
 
-def batch(*, key_required: bool, counted: bool) -> Schema:
+def batch(*, key_required: bool, published: bool) -> Schema:
     """The body of a batch.
 
-    ``counted``: with the number of records. API Gateway drops it from what it imports, and the template sees to it; so
+    ``published``: with the number of records. API Gateway drops it from what it imports, and the template sees to it; so
     it stands in the published document alone, lest the gateway of this machine refuse what Amazon's lets through.
     """
-    records: Schema = {"type": "array", "items": _record(key_required=key_required)}
-    if counted:
+    records: Schema = {"type": "array", "items": _record(key_required=key_required, published=published)}
+    if published:
         records |= {"minItems": 1, "maxItems": Limits().records}
     return {
         "type": "object",
@@ -73,14 +78,15 @@ def health() -> Schema:
     return {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
 
 
-def _record(*, key_required: bool) -> Schema:
-    key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": _KEY}
+def _record(*, key_required: bool, published: bool) -> Schema:
+    key_pattern, base64_pattern = (_PUBLISHED_KEY, _PUBLISHED_BASE64) if published else (_KEY, _BASE64)
+    key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": key_pattern}
     schema: Schema = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
             "data": {"type": "string"},
-            "dataBase64": {"type": "string", "pattern": _BASE64},
+            "dataBase64": {"type": "string", "pattern": base64_pattern},
             "partitionKey": key,
         },
         "oneOf": [{"required": ["data"]}, {"required": ["dataBase64"]}],

@@ -158,6 +158,7 @@ def _variables(environment: Environment, directory: Path, port: int, dynamodb_ur
         "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.2",
         "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
         "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC": "2",
+        "PROVIDER_OVERRIDE_S3": "apart",
         "PROVIDER_OVERRIDE_DYNAMODB": "forward",
         "PROVIDER_OVERRIDE_DYNAMODBSTREAMS": "forward",
         "DYNAMODB_FORWARD_URL": dynamodb_url,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +12,7 @@ from kstream.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 API = "https://abc123.execute-api.eu-west-1.amazonaws.com/prod/streams/orders/records"
 LOCAL = "http://127.0.0.1:8080/streams/orders/records"

@@ -255,9 +255,16 @@ def test_a_table_that_does_not_exist_is_the_store_s_fault(ledger: DynamoDBLedger
         commit(ledger, scope, lambda own: own.put("no-such-table", {"name": "x"}))
 
 
-def test_a_ledger_table_with_other_keys_is_the_store_s_fault(client: Any, table: str, scope: Scope) -> None:
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_ledger_table_with_other_keys_is_the_store_s_fault(
+    client: Any, table: str, scope: Scope, cancelled: bool
+) -> None:
     """``table`` is none of a ledger's. The emulator would take the marker all the same; DynamoDB answers so."""
-    Line(client).answers = [("ValidationError", "None")]
+    line = Line(client)
+    if cancelled:
+        line.answers = [("ValidationError", "None")]
+    else:
+        line.invalid = True
     with pytest.raises(LedgerError, match="its keys must be scope"):
         commit(DynamoDBLedger(table, client=client), scope, lambda own: own.put(table, {"name": "x"}))
 
@@ -269,17 +276,24 @@ def test_an_address_where_nothing_listens_is_an_error(scope: Scope) -> None:
 
 
 class Line:
-    """Spoils answers on their way: ``spoil(n)`` the next n, either with the server's work done or without it."""
+    """Stands between the client and the server, and spoils what comes back.
+
+    ``left``     so many answers get lost, with the work done.
+    ``answers``  reasons for which transactions are cancelled, instead of asking the server; ``invalid``: all are refused.
+    """
 
     def __init__(self, client: Any) -> None:
         self.client = client
         self.left = 0
         self.answers: list[tuple[str, ...]] = []
+        self.invalid = False
         self.sent: list[dict[str, Any]] = []
         client.meta.events.register("before-send.dynamodb.TransactWriteItems", self)
 
     def __call__(self, request: Any, **_: Any) -> AWSResponse | None:
         self.sent.append(json.loads(request.body))
+        if self.invalid:
+            return Answered(request.url, b'{"__type": "ValidationException", "message": "of something"}')
         if self.answers:
             codes = self.answers.pop(0)
             body = {

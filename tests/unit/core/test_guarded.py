@@ -11,6 +11,7 @@ from kstream.core.errors import DeadLetterError, LedgerError
 from kstream.core.guarded import GuardedLedger, GuardedSink
 from kstream.core.ports import Scope
 
+LETTER: Any = None
 SCOPE = Scope("consumer", "arn", "shard")
 
 
@@ -36,7 +37,7 @@ CALLS = [
     (LedgerError, lambda store: GuardedLedger(store).save(SCOPE, {})),
     (LedgerError, lambda store: GuardedLedger(store).load_keys(SCOPE, ())),
     (LedgerError, lambda store: GuardedLedger(store).save_keys(SCOPE, ())),
-    (DeadLetterError, lambda store: GuardedSink(store).put(None)),
+    (DeadLetterError, lambda store: GuardedSink(store).put(LETTER)),
 ]
 
 
@@ -69,6 +70,6 @@ def test_only_the_first_of_a_kind_is_logged_with_its_traceback(caplog: pytest.Lo
     for error in (ZeroDivisionError(), ZeroDivisionError(), KeyError(), KeyError()):
         store.error = error
         with pytest.raises(DeadLetterError):
-            sink.put(None)  # type: ignore[arg-type]
+            sink.put(LETTER)
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert all(record.exc_info for record in caplog.records)

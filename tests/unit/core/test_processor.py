@@ -497,10 +497,11 @@ def test_a_sink_that_breaks_its_promise_has_refused(way: Way) -> None:
 class BrokenLedger(NotedLedger):
     """Breaks its port's promise to raise nothing but ``LedgerError``."""
 
-    def load(self, *given: Any) -> Any:
+    def load(self, scope: Any, first: int, last: int) -> Any:
         raise ZeroDivisionError
 
-    save = load
+    def save(self, scope: Any, done: Any) -> None:
+        raise ZeroDivisionError
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -183,8 +183,9 @@ class Stuck:
         return self
 
     def __exit__(self, *raised: object) -> None:
+        self.go.set()
+        self.processor.close()  # first, or its idle threads would not end
         self.let_go()
-        self.processor.close()
 
 
 def test_a_record_is_not_started_beside_its_own_earlier_delivery_nor_one_behind_it(

@@ -429,6 +429,15 @@ def test_a_duplicate_of_one_refused_at_the_commit_is_tried_itself() -> None:
     assert store.effects == places(2, 3)
 
 
+def test_a_duplicate_of_one_that_waits_behind_a_refused_one_is_tried_itself() -> None:
+    store = Store(group_limit=10, breaks=places(1))
+    outcome = Bench(store, handler=Keyed).run(
+        entry(1, b"a", key="k1"), entry(3, b"x", key="k1"), entry(4, b"x", key="k2"), ordering="partition_key"
+    )
+    assert (outcome.done, outcome.failed, outcome.unfinished) == (1, 1, 1)
+    assert store.effects == places(4)
+
+
 def test_a_circuit_that_tries_again_hears_of_the_first_success_at_once() -> None:
     """Or it would stop the batch behind the one record that it admits."""
     bench = Bench(Store(group_limit=10), Script(failing={(1, 0): 1}))
@@ -457,12 +466,15 @@ def test_threads_work_on_keys_side_by_side_each_in_order() -> None:
 def test_a_store_that_fails_in_one_thread_stops_them_all() -> None:
     store = Store(group_limit=1, fails={("commit", 2)})
     bench = Bench(store)
-    outcome = bench.run(*entries(30, keys=3), ordering="partition_key", max_workers=3)
+    # What is under way when it fails may end; so much is one record for each thread.
+    bench.script.before = lambda record: place_of(record)[0] <= 2 or within_a_minute(lambda: bool(bench.told.ledger))
+    outcome = bench.run(*entries(30, keys=30), ordering="partition_key", max_workers=3)
+    assert outcome.done <= 4
     assert outcome.failed == outcome.dead_lettered == 0
     assert outcome.done == len(store.effects)
     assert outcome.unfinished == 30 - len(store.effects) > 0
     assert len(bench.told.ledger) == 1
-    assert Bench(store).run(*entries(30, keys=3), ordering="partition_key").complete
+    assert Bench(store).run(*entries(30, keys=30), ordering="partition_key").complete
     assert sorted(store.effects) == places(*range(1, 31))
 
 

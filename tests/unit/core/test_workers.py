@@ -19,8 +19,11 @@ def test_jobs_run_at_the_same_time_and_tell_what_they_raised() -> None:
         meeting.wait(60)
         raise SystemExit(3)
 
+    def succeed() -> None:
+        meeting.wait(60)
+
     workers = Workers()
-    good, bad = workers.start([lambda: meeting.wait(60) and None, fail])
+    good, bad = workers.start([succeed, fail])
     wait([good, bad], 60)
     workers.retire()
     assert good.result() is None

@@ -13,11 +13,13 @@ from kstream.core.errors import ConfigurationError
 from kstream.core.retry import Retry
 from kstream.ingest import AsyncIngestClient
 from kstream.ingest.errors import BadRequest, NotFound, PartialFailure, TooLarge, Unavailable
-from kstream.ingest.results import Progress, PutFailure, PutResult
+from kstream.ingest.results import PutFailure, PutResult
 from kstream.testing.clock import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from kstream.ingest.results import Progress
 
 
 class Api:
@@ -130,7 +132,9 @@ def test_put_all_keeps_keys_in_order_over_several_lanes_and_reports() -> None:
     for key in range(5):
         import base64
 
-        data = [int(base64.b64decode(record["dataBase64"])) for record in api.taken if record["partitionKey"] == f"k{key}"]
+        data = [
+            int(base64.b64decode(record["dataBase64"])) for record in api.taken if record["partitionKey"] == f"k{key}"
+        ]
         assert data == sorted(data)
         assert len(data) == 100
 
@@ -183,9 +187,12 @@ def test_records_that_cannot_be_put_are_failures_and_the_others_go_on() -> None:
 
 
 def test_cancelling_ends_the_requests_under_way() -> None:
+    arrived = asyncio.Event()
+
     class Hanging(Api):
         async def __call__(self, request: httpx.Request) -> httpx.Response:
             self.in_flight += 1
+            arrived.set()
             try:
                 await asyncio.Event().wait()
             finally:
@@ -196,8 +203,8 @@ def test_cancelling_ends_the_requests_under_way() -> None:
 
     async def use(client: AsyncIngestClient) -> None:
         putting = asyncio.create_task(client.put_all(numbers(2_000)))
-        while not api.in_flight:
-            await asyncio.sleep(0)
+        await arrived.wait()
+        assert api.in_flight == 1
         putting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await putting

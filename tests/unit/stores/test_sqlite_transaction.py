@@ -211,6 +211,17 @@ def test_a_transaction_that_is_over_takes_nothing_more(ledger: SQLiteLedger) -> 
         transaction.commit()
 
 
+def test_closing_waits_for_no_transaction_and_breaks_none(effects: SQLiteEffects, ledger: SQLiteLedger) -> None:
+    """A thread that outlived its deadline may still be at it."""
+    transaction = ledger.begin(SCOPE)
+    transaction.apply(ONE, None, add)
+    ledger.close()
+    transaction.commit()
+    assert effects.total("one") == 1
+    ledger.close()
+    assert ledger._transactions is None
+
+
 def test_transactions_clear_away_what_has_expired(effects: SQLiteEffects) -> None:
     clock = VirtualClock()
     with SQLiteLedger(effects.place, clock=clock, group_limit=10) as ledger:

@@ -28,7 +28,8 @@ def test_each_key_opens_its_holder_s_streams(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "offered", ["", "x", KEYS["shop"][:-1], KEYS["shop"] + "x", HOLDERS[0].key_hash, HOLDERS[0].key_hash[7:], "\udc80é😀"]
+    "offered",
+    ["", "x", KEYS["shop"][:-1], KEYS["shop"] + "x", HOLDERS[0].key_hash, HOLDERS[0].key_hash[7:], "\udc80é😀"],
 )
 def test_anything_else_is_nobody_s_key(offered: str) -> None:
     denied = decide(request_event({"x-api-key": offered}))

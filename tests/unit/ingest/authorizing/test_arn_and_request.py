@@ -22,7 +22,8 @@ def test_a_method_arn_is_taken_apart_and_put_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["GET/health", "GET/streams/orders/records", "POST/streams/a/b/records", "POST/streams/a/records/x", "POST/"]
+    "path",
+    ["GET/health", "GET/streams/orders/records", "POST/streams/a/b/records", "POST/streams/a/records/x", "POST/"],
 )
 def test_other_methods_put_to_no_stream(path: str) -> None:
     assert MethodArn.parse(f"{STAGE}/{path}").stream is None
@@ -30,7 +31,17 @@ def test_other_methods_put_to_no_stream(path: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [None, 7, "", "*", "arn:aws:lambda:r:1:a/s/POST/x", f"{STAGE}", f"{STAGE}/*/x", f"{STAGE}/post/x", ARN.replace("prod", "*")],
+    [
+        None,
+        7,
+        "",
+        "*",
+        "arn:aws:lambda:r:1:a/s/POST/x",
+        f"{STAGE}",
+        f"{STAGE}/*/x",
+        f"{STAGE}/post/x",
+        ARN.replace("prod", "*"),
+    ],
 )
 def test_what_is_no_method_arn_is_refused(text: Any) -> None:
     with pytest.raises(EventError):

@@ -84,7 +84,8 @@ def test_context_takes_text_numbers_and_booleans_only(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"principal": ""}, {"principal": None}, {"context": {7: "x"}}, {"context": {"": "x"}}, {"usage_key": ""}]
+    "arguments",
+    [{"principal": ""}, {"principal": None}, {"context": {7: "x"}}, {"context": {"": "x"}}, {"usage_key": ""}],
 )
 def test_other_things_that_api_gateway_would_refuse(arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

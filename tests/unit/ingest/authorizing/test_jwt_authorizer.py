@@ -89,7 +89,15 @@ def test_rules_that_cannot_work_are_refused() -> None:
         streams_by_table({"producer": ["*"]})
 
 
-@given(st.one_of(st.none(), st.integers(), st.text(), st.lists(st.one_of(st.text(), st.none())), st.dictionaries(st.text(), st.text())))
+@given(
+    st.one_of(
+        st.none(),
+        st.integers(),
+        st.text(),
+        st.lists(st.one_of(st.text(), st.none())),
+        st.dictionaries(st.text(), st.text()),
+    )
+)
 def test_whatever_stands_in_the_claims_a_rule_gives_names_and_nothing_else(value: Any) -> None:
     claims = {"scope": value, "scp": value, "streams": value}
     assert all(isinstance(scope, str) for scope in scopes_in(claims))

@@ -130,7 +130,9 @@ def test_an_algorithm_must_be_allowed_and_must_be_the_key_s() -> None:
     assert refusal(ec_token()) == "its algorithm is not allowed"
     stronger = jwt.encode(claims(), rsa_key("k1"), "RS512", {"kid": "k1"})
     assert refusal(stronger, algorithms=["RS256", "RS512"]) == "its algorithm is not that of the key"
-    assert refusal(token(headers={"kid": "e1"}), algorithms=["RS256", "ES256"]) == "its algorithm is not that of the key"
+    assert (
+        refusal(token(headers={"kid": "e1"}), algorithms=["RS256", "ES256"]) == "its algorithm is not that of the key"
+    )
     free = KeySet(rsa_jwk("k1", alg=None) | {"alg": "RS512"})
     assert verifier(key_set=free, algorithms=["RS512"]).verify(stronger)
 
@@ -159,7 +161,8 @@ def test_further_claims_may_be_required() -> None:
 
 
 @pytest.mark.parametrize(
-    "offered", ["", ".", "..", "...", "a.b.c", "e30.e30.e30", "é.é.é", "\ud800", "Bearer x", "x" * 20_000, "e30" * 3_000]
+    "offered",
+    ["", ".", "..", "...", "a.b.c", "e30.e30.e30", "é.é.é", "\ud800", "Bearer x", "x" * 20_000, "e30" * 3_000],
 )
 def test_what_is_no_token(offered: str) -> None:
     assert refusal(offered)
@@ -196,7 +199,15 @@ def test_algorithms_that_anybody_could_sign_with_cannot_be_allowed(algorithm: st
 
 @pytest.mark.parametrize(
     "options",
-    [{"issuer": ""}, {"audience": ""}, {"audience": []}, {"audience": [""]}, {"algorithms": []}, {"leeway": -1}, {"leeway": 301}],
+    [
+        {"issuer": ""},
+        {"audience": ""},
+        {"audience": []},
+        {"audience": [""]},
+        {"algorithms": []},
+        {"leeway": -1},
+        {"leeway": 301},
+    ],
 )
 def test_a_verifier_that_would_check_nothing_cannot_be_built(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

@@ -62,7 +62,9 @@ def test_many_wildcards_take_no_time() -> None:
 STATEMENTS = st.fixed_dictionaries(
     {
         "Effect": st.sampled_from(["Allow", "Deny"]),
-        "Action": st.sampled_from(["execute-api:Invoke", "execute-api:*", "*", "EXECUTE-API:invoke", "kinesis:PutRecord"]),
+        "Action": st.sampled_from(
+            ["execute-api:Invoke", "execute-api:*", "*", "EXECUTE-API:invoke", "kinesis:PutRecord"]
+        ),
         "Resource": st.lists(
             st.sampled_from(["*", ORDERS, f"{ORDERS}*", f"{STAGE}/*", f"{STAGE}/POST/streams/clicks/records", "a"]),
             min_size=1,
@@ -72,7 +74,9 @@ STATEMENTS = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(STATEMENTS, min_size=1, max_size=5), st.sampled_from([ORDERS, f"{ORDERS}/batch", f"{STAGE}/GET/health"]))
+@given(
+    st.lists(STATEMENTS, min_size=1, max_size=5), st.sampled_from([ORDERS, f"{ORDERS}/batch", f"{STAGE}/GET/health"])
+)
 def test_an_explicit_deny_wins_and_silence_is_a_refusal(statements: list[dict[str, Any]], asked: str) -> None:
     def applies(statement: dict[str, Any]) -> bool:
         return model(statement["Action"].lower(), "execute-api:invoke") and any(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import botocore.auth
@@ -48,7 +48,9 @@ def signed(
     return {"host": "127.0.0.1:8080", **{name.lower(): value for name, value in request.headers.items()}}
 
 
-def offered(headers: Mapping[str, str], body: bytes = b"record", path: str = "/streams/orders/records", **fields: Any) -> Call:
+def offered(
+    headers: Mapping[str, str], body: bytes = b"record", path: str = "/streams/orders/records", **fields: Any
+) -> Call:
     return Call(fields.pop("method", "POST"), path, headers, body=lambda: body, **fields)
 
 
@@ -73,7 +75,9 @@ def test_what_botocore_signs_is_let_in() -> None:
 @given(
     body=st.binary(max_size=100),
     key=st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30),
-    query=st.lists(st.tuples(st.text("aZ9 &=+%é/", min_size=1, max_size=4), st.text("aZ9 &=+%é/", max_size=4)), max_size=3),
+    query=st.lists(
+        st.tuples(st.text("aZ9 &=+%é/", min_size=1, max_size=4), st.text("aZ9 &=+%é/", max_size=4)), max_size=3
+    ),
     name=st.text("abcZ09_.-", min_size=1, max_size=10).filter(lambda name: name.strip(".")),
 )
 def test_whatever_is_signed_botocore_and_the_lock_agree(
@@ -93,10 +97,8 @@ def test_whatever_is_signed_botocore_and_the_lock_agree(
 
 def test_the_time_comes_from_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = VirtualClock()
-    stands_still = datetime.fromtimestamp(clock.time())  # noqa: DTZ006 - only its clock face counts below
-    monkeypatch.setattr(
-        botocore.auth, "get_current_datetime", lambda: stands_still.astimezone(__import__("datetime").UTC)
-    )
+    stands_still = datetime.fromtimestamp(clock.time(), UTC)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: stands_still)
     call = offered(signed())
     for seconds, good in ((0, True), (300, True), (1, False)):
         clock.advance(seconds)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kstream.core.errors import ConfigurationError
-from kstream.ingest.api import ApiKeys, Cognito, Iam, IngestApi, IngestStream, Jwt, LambdaFunction, Lock
+from kstream.ingest.api import ApiKeys, Cognito, Iam, IngestApi, IngestStream, Jwt, LambdaFunction
 from kstream.ingest.authorizing.api_keys import new_api_key
 from kstream.ingest.enforcing.api_key_lock import PlannedKey
 from kstream.ingest.enforcing.call import Kind
 from kstream.ingest.enforcing.local_door import Residents, local_door
+from kstream.ingest.engine.failures import Failures
 from kstream.ingest.openapi import deployed
 from kstream.testing.clock import VirtualClock
 from tests.support.authorizing import KeySet
 from tests.support.door import LOCAL_STAGE, Function, bearing, kind, policy
 from tests.support.issuer import AUDIENCE, ISSUER, token
+
+if TYPE_CHECKING:
+    from kstream.ingest.api import Lock
 
 URI = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:1:function:f/invocations"
 PATH = "/streams/orders/records"
@@ -87,3 +91,9 @@ def test_iam_and_a_key_with_its_plan() -> None:
 def test_a_scheme_that_is_not_known_is_refused_and_not_left_open(scheme: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="no lock"):
         local_door({"components": {"securitySchemes": {"strange": scheme}}}, Residents())
+
+
+@pytest.mark.parametrize("kind_of_refusal", Kind)
+def test_the_document_answers_each_refusal_with_api_gateway_s_status(kind_of_refusal: Kind) -> None:
+    failures = Failures(document(Iam()))
+    assert failures.response(kind_of_refusal.value, "r").status == kind_of_refusal.status

@@ -44,7 +44,18 @@ def test_a_good_token_is_let_in_with_or_without_bearer() -> None:
 
 @pytest.mark.parametrize(
     "offered",
-    [None, "", "Bearer", "Basic x", "Bearer a b", unsigned_token(), confused_token(), token(aud="x"), token(exp=1), token("x")],
+    [
+        None,
+        "",
+        "Bearer",
+        "Basic x",
+        "Bearer a b",
+        unsigned_token(),
+        confused_token(),
+        token(aud="x"),
+        token(exp=1),
+        token("x"),
+    ],
 )
 def test_a_bad_token_is_401(offered: str | None) -> None:
     assert kind(check(jwt_lock(), bearing(offered))) is Kind.UNAUTHORIZED
@@ -220,7 +231,12 @@ def test_a_lock_that_breaks_stays_shut(caplog: pytest.LogCaptureFixture) -> None
 def test_the_authorizer_comes_before_the_key_and_its_principal_stays() -> None:
     clock = VirtualClock()
     keys = ApiKeyLock([PlannedKey.of("key", KEY, UsagePlan(quota=1))], clock=clock)
-    for verdict, expected in ((SHUT, Kind.ACCESS_DENIED), (SHUT, Kind.ACCESS_DENIED), (OPEN, None), (OPEN, Kind.QUOTA_EXCEEDED)):
+    for verdict, expected in (
+        (SHUT, Kind.ACCESS_DENIED),
+        (SHUT, Kind.ACCESS_DENIED),
+        (OPEN, None),
+        (OPEN, Kind.QUOTA_EXCEEDED),
+    ):
         door = Door({"zz_authorizer": Always(verdict), "api_key": keys})
         got = door.check(offering(KEY), [{"api_key": [], "zz_authorizer": []}])
         assert kind(got) is expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from localstack.runtime.server.core import RuntimeServerPlugin
@@ -56,3 +57,13 @@ def dynamodbstreams() -> Service:
     from .forwarding import forwarded
 
     return forwarded(DynamodbstreamsApi, os.environ["DYNAMODB_FORWARD_URL"])
+
+
+@aws_provider(api="s3", name="apart")  # type: ignore[untyped-decorator]
+def s3() -> Service:
+    """``PROVIDER_OVERRIDE_S3=apart``: objects lie in our temporary directory, not in one that every LocalStack uses."""
+    from localstack.services.plugins import Service
+    from localstack.services.s3.provider import S3Provider
+    from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
+
+    return Service.for_provider(S3Provider(EphemeralS3ObjectStore(tempfile.mkdtemp(prefix="s3-"))))

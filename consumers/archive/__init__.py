@@ -1,0 +1,1 @@
+"""Writes a stream to S3, as JSON lines."""
