@@ -21,6 +21,7 @@ INSTALLED := $(VENV)/.installed
 EMULATOR := $(VENV)/.installed-emulator
 KINESIS_LOCAL := $(VENV)/.installed-kinesis-local
 DATASET := $(VENV)/.installed-dataset
+CHECKOV := $(VENV)/.installed-checkov
 LOCALSTACK := $(VENV)/.installed-localstack
 
 .PHONY: help install demo dev localstack test soak lint format bench lock clean
@@ -28,7 +29,7 @@ LOCALSTACK := $(VENV)/.installed-localstack
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) $(LOCALSTACK) ## install all that the other targets need
+install: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) $(CHECKOV) $(LOCALSTACK) ## install all that the other targets need
 
 demo: $(INSTALLED) $(EMULATOR) $(DATASET) ## run the whole pipeline over a real data set, and check its sums
 	$(BIN)/python -m consumers.flights.demo
@@ -43,10 +44,10 @@ localstack: ## run LocalStack on port 4566 until Ctrl-C: in Docker, or without i
 	    $(MAKE) --no-print-directory $(EMULATOR) $(LOCALSTACK) && exec $(BIN)/python -m tests.support.localstack; \
 	fi
 
-test: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) $(LOCALSTACK) ## run all tests
+test: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) $(CHECKOV) $(LOCALSTACK) ## run all tests
 	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist loadgroup $(PYTEST_ARGS)
 
-soak: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) $(LOCALSTACK) ## run the searching tests for much longer
+soak: $(INSTALLED) $(EMULATOR) $(KINESIS_LOCAL) $(DATASET) $(CHECKOV) $(LOCALSTACK) ## run the searching tests for much longer
 	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist loadgroup --soak --timeout 7200 $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## check style, types, layers and the compose file
@@ -83,6 +84,8 @@ NOT_NEEDED = awscli cfn-lint colorama docutils grpcio jpype1 kclpy-ext mpmath ne
 lock: $(INSTALLED) ## resolve the dependencies anew, and write the lock files
 	test -x $(SHARE)/uv/bin/uv || { $(BIN)/python -m venv $(SHARE)/uv && $(SHARE)/uv/bin/pip install --quiet uv; }
 	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade --extra dev -o requirements/dev.lock pyproject.toml
+	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade -o requirements/function.lock pyproject.toml
+	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade -o requirements/checkov.lock requirements/checkov.in
 	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade -o kstream/local/ministack.lock requirements/ministack.in
 	cd tests/support/localstack/plugin && $(abspath $(SHARE))/uv/bin/uv pip compile $(UV_LOCK) \
 	    $(NOT_NEEDED:%=--no-emit-package %) -o ../localstack.lock pyproject.toml
@@ -92,7 +95,7 @@ lock: $(INSTALLED) ## resolve the dependencies anew, and write the lock files
 	    --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## remove the environment, caches and what the pipeline stored
-	rm -rf $(VENV) dist .kstream .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build .kstream .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- what the targets stand on -----------------------------------------------------------------------------------------
@@ -129,6 +132,12 @@ $(KINESIS_LOCAL): tests/support/kinesis_local/package-lock.json | $(INSTALLED)
 $(LOCALSTACK): $(addprefix tests/support/localstack/,backport.py environment.py localstack.lock lambda.lock \
     plugin/pyproject.toml) | $(INSTALLED) $(KINESIS_LOCAL)
 	$(BIN)/python -m tests.support.localstack --install
+	@touch $@
+
+$(CHECKOV): requirements/checkov.lock | $(INSTALLED)
+	$(BIN)/python -m venv --clear $(SHARE)/checkov
+	$(SHARE)/checkov/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes \
+	    -r requirements/checkov.lock
 	@touch $@
 
 # pip reads the metadata of a source distribution by running its setup.py, once the hash has been found right.

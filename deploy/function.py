@@ -114,8 +114,8 @@ def _environment(pipeline: Pipeline, name: str) -> Json | None:
     elif kind == "bucket":
         bucket, _, prefix = where.partition("/")
         called = naming.bucket_name(pipeline, bucket)
-        text = called if isinstance(called, str) else called["Fn::Sub"]
-        variables["KSTREAM_DEAD_LETTERS"] = sub(f"s3:{text}/{prefix}")
+        at = f"s3:{called if isinstance(called, str) else called['Fn::Sub']}/{prefix}"
+        variables["KSTREAM_DEAD_LETTERS"] = at if isinstance(called, str) else sub(at)
     return {"Variables": dict(sorted(variables.items()))} if variables else None
 
 

@@ -58,7 +58,8 @@ class Reach(Table):
     )
     port: int = setting(doc="Its TCP port", low=1, high=65535)
     why: str = setting(
-        doc="What is there, for whoever reads the rule", pattern=r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,200}"
+        doc="What is there; EC2 takes letters, digits, blanks and ._-:/()#,@[]+=&;{}!$*",
+        pattern=r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,200}",
     )
 
 

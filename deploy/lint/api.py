@@ -29,8 +29,8 @@ def throttle_above_capacity(subject: Subject) -> Iterator[Remark]:
             yield Remark(
                 key,
                 "ingest.requests_per_second",
-                f"is {ingest.requests_per_second:,}, and stream {key} takes {takes:,} records a second: its producers would be "
-                "throttled by Kinesis instead of by the API. Lower it, or add shards",
+                f"is {ingest.requests_per_second:,}, and stream {key} takes {takes:,} records a second: its producers would "
+                "be throttled by Kinesis instead of by the API. Lower it, or add shards",
             )
 
 
@@ -59,5 +59,6 @@ def key_alone(subject: Subject) -> Iterator[Remark]:
             yield Remark(
                 key,
                 f"ingest.streams.{key}.who",
-                "is missing: an API key alone says who is counted, not who may put; Amazon advises against it as the only lock",
+                "is missing: an API key alone says who is counted, not who may put; Amazon advises against it "
+                "as the only lock",
             )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deploy.config import SourceKind
 from deploy.lint.finding import Remark
-from kstream.core.mapping import MAX_PAYLOAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from deploy.lint.finding import Subject
 
 _HOUR = 3600
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+"""Of one invocation (Lambda quotas)."""
 # Base64 makes three bytes four, and each record's envelope takes about half a kilobyte.
 _ENVELOPE_BYTES = 512
 
@@ -32,8 +33,8 @@ def age_above_retention(subject: Subject) -> Iterator[Remark]:
             yield Remark(
                 name,
                 f"consumers.{name}.mapping.maximum_record_age",
-                f"is {age:,} s, and the stream keeps records for {kept * _HOUR:,} s: what fails for longer is gone before it "
-                "is given up, and nobody is told. Keep records for longer, or give up sooner",
+                f"is {age:,} s, and the stream keeps records for {kept * _HOUR:,} s: what fails for longer is gone "
+                "before it is given up, and nobody is told. Keep records for longer, or give up sooner",
             )
 
 
@@ -82,8 +83,8 @@ def factor_with_aggregation(subject: Subject) -> Iterator[Remark]:
                 yield Remark(
                     name,
                     f"consumers.{name}.mapping.parallelization_factor",
-                    f"is {factor}, and the stream holds aggregates: AWS sorts by their outer key, so records of one user key "
-                    "may overtake each other. Take 1, or accept that order is not kept",
+                    f"is {factor}, and the stream holds aggregates: AWS sorts by their outer key, so records of one user "
+                    "key may overtake each other. Take 1, or accept that order is not kept",
                 )
 
 
@@ -104,8 +105,8 @@ def endless_retries(subject: Subject) -> Iterator[Remark]:
             yield Remark(
                 name,
                 f"consumers.{name}.mapping.maximum_retry_attempts",
-                "is -1 without a maximum_record_age: one failing batch stops its shard until its records expire, and they are "
-                "lost then. Give either an end",
+                "is -1 without a maximum_record_age: one failing batch stops its shard until its records expire, and they "
+                "are lost then. Give either an end",
             )
 
 
@@ -132,7 +133,7 @@ def from_latest(subject: Subject) -> Iterator[Remark]:
             )
 
 
-def _mappings(subject: Subject) -> Iterator[tuple[str, dict[str, object]]]:
+def _mappings(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
     """The mappings of the templates, with the name of their consumer."""
     for stack in subject.stacks:
         for resource in stack.template["Resources"].values():

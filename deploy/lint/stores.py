@@ -68,6 +68,6 @@ def too_many_readers(subject: Subject) -> Iterator[Remark]:
             yield Remark(
                 key,
                 f"streams.{key}",
-                f"has {len(readers)} readers that share its {_READS_PER_SECOND} reads a second and shard: each waits for the "
-                "others. Give fan_out = true to those in a hurry",
+                f"has {len(readers)} readers that share its {_READS_PER_SECOND} reads a second and shard: each waits for "
+                "the others. Give fan_out = true to those in a hurry",
             )

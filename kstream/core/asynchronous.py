@@ -80,8 +80,9 @@ class AsyncRunner:
         if not tasks:
             return
         left = run.deadline - run.clock.monotonic()
+        finished: Collection[asyncio.Task[None]] = ()
         try:
-            _, late = await asyncio.wait(tasks, timeout=None if left == float("inf") else max(0.0, left))
+            finished, late = await asyncio.wait(tasks, timeout=None if left == float("inf") else max(0.0, left))
             if late:
                 # What still runs is not reported as done, even if it ends while it is cancelled.
                 run.progress.stop(out_of_time=True)
@@ -91,15 +92,21 @@ class AsyncRunner:
                 await asyncio.wait(late, timeout=CANCEL_GRACE)
         finally:
             for task, hand in tasks.items():
+                task.add_done_callback(_look_at)
                 if not task.done():
                     task.cancel()
                     self._late.keep(task, None if hand.index is None else run.progress.lane_name(hand.index))
-        for task in tasks:
-            if task.done() and not task.cancelled():
-                task.result()
+        for task in finished:
+            task.result()
 
     async def _let_go(self, seconds: float) -> None:
         await asyncio.wait(cast("Collection[asyncio.Task[None]]", self._late.workers()), timeout=seconds)
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    """Or asyncio would log its exception, which whoever waits for it has raised already, whenever it is collected."""
+    if not task.cancelled():
+        task.exception()
 
 
 class _Hand:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.config import load
+from deploy.synthesis import stacks
 from tests.docs.pages import ROOT
 from tests.support.commands import Running, kstream
 from tests.support.processes import within_a_minute
@@ -57,8 +59,13 @@ def test_the_examples_work(tmp_path: Path) -> None:
     orders.close()
 
 
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.name)
+def test_a_pipeline_can_be_made_of_the_configuration(file: Path) -> None:
+    assert {stack.role for stack in stacks(load(file))} >= {"stream", "monitoring"}
+
+
 def test_there_is_no_example_that_nobody_runs() -> None:
-    assert {file.name for file in EXAMPLES.iterdir() if file.is_file()} == {
+    assert {file.name for file in EXAMPLES.iterdir() if file.is_file() and file.suffix != ".toml"} == {
         "order_totals.py",
         "put_orders.py",
         "order_table.py",

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import TYPE_CHECKING
+
+import pytest
 import typer
 
 import kstream
+from kstream import Consumer, EventError, Handler, on_lambda
 from kstream.cli.app import build
+from kstream.local.pipeline import Pipeline
 from tests.docs.pages import ROOT, Page
 
-SAID = Page("README.md").section("What it does not do")
+if TYPE_CHECKING:
+    from kstream import Record
+
+SAID = " ".join(Page("README.md").section("What it does not do").split())
 
 
-def test_no_deployment() -> None:
+@pytest.mark.parametrize("command", ["plan", "up", "down"])
+def test_no_deployment(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from deploy.__main__ import main
+
     assert "deployment" in SAID
-    assert not (ROOT / "deploy").exists()
+    with pytest.raises(SystemExit):
+        main([command])
+    assert "invalid choice" in capsys.readouterr().err
+
+
+def test_no_other_event_source() -> None:
+    assert "Kinesis is the only event source" in SAID
+
+    class Nothing(Handler):
+        def process(self, record: Record) -> None: ...
+
+    for source in ("aws:dynamodb", "aws:sqs"):
+        with pytest.raises(EventError):
+            on_lambda(Consumer(Nothing))({"Records": [{"eventSource": source}]})
 
 
 def test_no_other_runtime() -> None:
@@ -26,9 +51,9 @@ def test_no_windows_and_no_producer_library() -> None:
     assert not {"WindowHandler", "Producer", "AsyncProducer"} & set(kstream.__all__)
 
 
-def test_no_templates() -> None:
-    assert "API Gateway's side" in SAID
-    assert not (ROOT / "kstream" / "ingest" / "templates").exists()
+def test_no_lock_at_the_local_door() -> None:
+    assert "takes everybody's records" in SAID
+    assert "authorize" not in inspect.signature(Pipeline).parameters
 
 
 def test_no_metrics_and_no_tracing() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import tomllib
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +12,17 @@ import pytest
 import typer
 
 import kstream
+import kstream.ingest
+import kstream.testing
 from kstream import CircuitBreaker, Consumer, EventSourceMapping, Outcome, Record, Retry
 from kstream.cli.app import build
 from tests.docs.pages import ROOT, Page, first_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
     import click
 
 CONSUMER = Page("docs/reference/consumer.md")
@@ -54,9 +62,22 @@ def test_the_attributes_of_records_and_outcomes() -> None:
     assert outcome == {field.name for field in fields(Outcome)}
 
 
-def test_every_public_name_stands_in_the_reference() -> None:
-    missing = [name for name in kstream.__all__ if not re.search(rf"\b{name}\b", CONSUMER.text)]
-    assert missing == ["__version__"]
+@pytest.mark.parametrize("module", [kstream, kstream.ingest, kstream.testing], ids=lambda it: it.__name__)
+def test_every_public_name_stands_in_the_reference(module: ModuleType) -> None:
+    missing = [name for name in module.__all__ if not re.search(rf"\b{name}\b", CONSUMER.text)]
+    assert missing == (["__version__"] if module is kstream else [])
+
+
+def test_the_arguments_of_stores_and_of_the_client() -> None:
+    """As they stand behind the name; what is for tests alone may be left out."""
+    rows = _ROW.findall(CONSUMER.section("Ledgers and dead letters"))
+    shown = {name.strip("`"): re.match(r"`\((.*?)\)`", what) for name, what in rows}
+    said = {name: match[1] for name, match in shown.items() if match}
+    said["IngestClient"] = " ".join(re.findall(r"^`IngestClient\((.*?)\)`", CONSUMER.text, re.DOTALL | re.MULTILINE))
+    assert len(said) == 9
+    for name, arguments in said.items():
+        there = inspect.signature(getattr(kstream, name)).parameters.keys() - {"transport", "clock", "uniform"}
+        assert set(re.findall(r"\w+(?==|,|$)", re.sub(r'="[^"]*"|=None', "", arguments))) == there, name
 
 
 def test_the_errors_are_those_of_the_tree() -> None:
@@ -67,12 +88,20 @@ def test_the_errors_are_those_of_the_tree() -> None:
     assert shown - {"text"} == there | {"IngestError"}
 
 
-COMMANDS: dict[str, click.Command] = typer.main.get_command(build()).commands  # type: ignore[attr-defined]
+def leaves_and_groups(command: Any, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command below this one with its whole name, a group before what is in it."""
+    for name, below in command.commands.items():
+        yield f"{above}{name}", below
+        if hasattr(below, "commands"):
+            yield from leaves_and_groups(below, f"{above}{name} ")
+
+
+COMMANDS = dict(leaves_and_groups(typer.main.get_command(build())))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_options_of_a_command(name: str) -> None:
-    shown = defaults(CLI.section(name))
+    shown = defaults(CLI.section(name).partition("\n#")[0])
     options = [option for option in COMMANDS[name].params if option.opts[0].startswith("--")]
     assert list(shown) == [option.opts[0] for option in options if not getattr(option, "hidden", False)]
     for option in options:
@@ -81,8 +110,9 @@ def test_the_options_of_a_command(name: str) -> None:
 
 
 def test_every_command_has_a_section() -> None:
-    sections = re.findall(r"^## (.+)$", CLI.text, re.MULTILINE)
-    assert sections == list(COMMANDS)
+    assert re.findall(r"^##+ (.+)$", CLI.text, re.MULTILINE) == list(COMMANDS)
+    for section, name in re.findall(r"^(##+) (.+)$", CLI.text, re.MULTILINE):
+        assert len(section) == 2 + name.count(" "), f"{name} is not below its group"
 
 
 def test_the_settings() -> None:
@@ -94,10 +124,26 @@ def test_the_settings() -> None:
 def test_the_map_names_what_there_is() -> None:
     """Every path in ARCHITECTURE.md exists, and every folder of the source stands in it."""
     text = ARCHITECTURE.prose
-    paths = re.findall(r"`((?:kstream|tests|consumers|benchmarks|docs)/[\w./]*)`", text)
+    paths = re.findall(r"`((?:kstream|tests|consumers|deploy|examples|benchmarks|docs)/[\w./]*)`", text)
     assert [path for path in paths if not (ROOT / path).exists()] == []
-    folders = {file.parent.relative_to(ROOT) for file in (ROOT / "kstream").glob("*/*.py")}
-    assert [str(folder) for folder in sorted(folders) if f"{folder}/" not in text] == []
+    packages = {file.parent.relative_to(ROOT) for file in (ROOT / "kstream").glob("*/**/*.py")}
+    assert [str(package) for package in sorted(packages) if not stands_in(text, package)] == []
+    applications = [file.parent.name for file in (ROOT / "consumers").glob("*/README.md")]
+    assert [name for name in applications if f"{name}/" not in text] == []
+
+
+def stands_in(text: str, package: Path) -> bool:
+    """By its path, or by its last names where a table is about what is above it."""
+    return f"`{package}/`" in text or f"{package.parent.name}/{package.name}/`" in text or f"`{package.name}/`" in text
+
+
+def test_the_layers_are_those_that_the_linter_checks() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = [contract["layers"] for contract in contracts if contract["id"] == "layers"]
+    checked = [[name.rpartition(".")[2] for name in layer.split(" | ")] for layer in layers]
+    picture = ARCHITECTURE.section("Layers").split("```text\n")[1].split("```")[0]
+    left = [re.split(r"  +(?![ │])", row.strip())[0] for row in picture.splitlines()]
+    assert [re.findall(r"\w+", names.replace("kstream/", "")) for names in left] == checked
 
 
 def test_the_map_of_the_core_is_whole() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
@@ -24,20 +25,25 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
+def make_function(functions: Any, name: str, source: str, **settings: object) -> None:
+    functions.create_function(
+        FunctionName=name,
+        Runtime=f"python{sys.version_info.major}.{sys.version_info.minor}",
+        Role="arn:aws:iam::000000000000:role/any",
+        Handler="app.handler",
+        Code={"ZipFile": zipped(source)},
+        Timeout=900,
+        **settings,
+    )
+    assert within_a_minute(lambda: functions.get_function(FunctionName=name)["Configuration"]["State"] == "Active")
+
+
 def keep_busy(endpoint_url: str) -> None:
     """Make it start all that it can: a Kinesis, and a function that is in the middle of an endless invocation."""
     kinesis: KinesisClient = boto3.client("kinesis", endpoint_url=endpoint_url)
     kinesis.create_stream(StreamName="orders", ShardCount=1)
     functions = boto3.client("lambda", endpoint_url=endpoint_url)
-    functions.create_function(
-        FunctionName="endless",
-        Runtime="python3.11",
-        Role="arn:aws:iam::000000000000:role/any",
-        Handler="app.handler",
-        Code={"ZipFile": zipped(ENDLESS)},
-        Timeout=900,
-    )
-    assert within_a_minute(lambda: functions.get_function(FunctionName="endless")["Configuration"]["State"] == "Active")
+    make_function(functions, "endless", ENDLESS)
     functions.invoke(FunctionName="endless", InvocationType="Event")
 
 
@@ -46,6 +52,31 @@ import subprocess, sys
 
 def handler(event, context):
     subprocess.run([sys.executable, "-c", "while True: pass"])
+"""
+
+
+def test_a_function_finds_lambdas_packages_and_its_layers_and_nothing_of_ours() -> None:
+    """So a package that was forgotten in a zip is missed, as it would be in AWS."""
+    with LocalStack() as localstack:
+        functions = boto3.client("lambda", endpoint_url=localstack.endpoint_url)
+        layer = functions.publish_layer_version(
+            LayerName="shared", Content={"ZipFile": zipped("WORD = 'from the layer'", "python/shared.py")}
+        )["LayerVersionArn"]
+        make_function(functions, "layered", LAYERED, Layers=[layer])
+
+        answer = json.loads(functions.invoke(FunctionName="layered")["Payload"].read())
+
+    assert answer == ["from the layer", ["boto3", "shared"]]
+
+
+LAYERED = """
+import importlib.util
+
+from shared import WORD
+
+def handler(event, context):
+    names = ["boto3", "shared", "kstream", "tenacity", "moto", "localstack", "pydantic", "pip"]
+    return [WORD, [name for name in names if importlib.util.find_spec(name)]]
 """
 
 

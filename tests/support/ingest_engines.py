@@ -21,6 +21,7 @@ from kstream.ingest.engine.integration import KinesisIntegration
 from kstream.ingest.gateway import Gateway
 from kstream.ingest.openapi import deployed
 from kstream.ingest.server import GatewayServer
+from tests.support.attacks import VICTIM
 from tests.support.ingest import MemoryStreams
 
 if TYPE_CHECKING:
@@ -39,19 +40,21 @@ class Engine(Protocol):
     ``url``         the base of all paths. ``faulty_url``: the same, before a Kinesis that ``fail`` is about.
     ``stream``      the stream's name.
     ``own_words``   what the gateway refuses by itself it words as it likes, instead of in the envelope.
+    ``header_encoding``  how it reads a header's bytes.
     """
 
     url: str
     faulty_url: str
     stream: str
     own_words: bool
+    header_encoding: str
 
     def taken(self) -> Sequence[tuple[bytes, str]]:
         """Data and partition keys since the last call, in the stream's order; of both addresses."""
         ...
 
     def streams(self) -> set[str]:
-        """All streams that have ever been put to, or could have been."""
+        """All streams that were ever put to."""
         ...
 
     def fail(self, *faults: FailureKind | None) -> None:
@@ -87,6 +90,7 @@ class LocalGateway(_Memory):
     """``GatewayServer`` over a stream in memory."""
 
     own_words = False
+    header_encoding = "utf-8"
 
     def __init__(self, url: str, memory: MemoryStreams) -> None:
         super().__init__("orders", memory)
@@ -104,6 +108,7 @@ class LocalStackGateway:
     """LocalStack's API Gateway, with its Kinesis behind ``url``."""
 
     own_words = True
+    header_encoding = "latin-1"
 
     def __init__(self, session: Session, endpoint: str, fake: _Memory, fake_url: str) -> None:
         self.stream = f"orders-{uuid.uuid4().hex[:8]}"
@@ -130,8 +135,14 @@ class LocalStackGateway:
             records += [(record["Data"], record["PartitionKey"]) for record in batch["Records"]]
 
     def streams(self) -> set[str]:
-        names: set[str] = set(self._kinesis.list_streams()["StreamNames"])
-        return {name for name in names if name.startswith((self.stream, "victim"))} | self._fake.streams()
+        names = [name for name in self._kinesis.list_streams()["StreamNames"] if name in (self.stream, VICTIM)]
+        return {name for name in names if self._holds_anything(name)} | self._fake.streams()
+
+    def _holds_anything(self, stream: str) -> bool:
+        iterator = self._kinesis.get_shard_iterator(
+            StreamName=stream, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        return bool(self._kinesis.get_records(ShardIterator=iterator, Limit=1)["Records"])
 
     def fail(self, *faults: FailureKind | None) -> None:
         self._fake.fail(*faults)

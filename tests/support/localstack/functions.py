@@ -7,9 +7,9 @@ import textwrap
 import zipfile
 
 
-def zipped(source: str) -> bytes:
-    """A function's zip with one module, ``app``: its handler is ``app.handler``."""
+def zipped(source: str, path: str = "app.py") -> bytes:
+    """A zip of one module. Of a function with the usual one the handler is ``app.handler``."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("app.py", textwrap.dedent(source))
+        archive.writestr(path, textwrap.dedent(source))
     return buffer.getvalue()

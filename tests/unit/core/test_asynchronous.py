@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -211,12 +212,15 @@ def test_one_by_one_nothing_is_started_beside_what_still_runs() -> None:
     processor.close()
 
 
-def test_what_never_ends_does_not_hold_up_the_end() -> None:
+def test_what_never_ends_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
     handler, clock = Lingers(), SystemClock()
     processor = processor_of(Consumer(handler), clock=clock)
     processor.process(batch(entry(1)), deadline=clock.monotonic() + SOON)
     processor.close()
     assert handler.served == []
+    del processor, handler
+    gc.collect()  # here, and not in the middle of some other test
+    assert [record.name for record in caplog.records] == ["asyncio"]
 
 
 class LateBatch(BatchHandler):

@@ -1,4 +1,4 @@
-"""The gateway's answers, one by one. The same over a real server: tests/contract/test_ingest_api.py."""
+"""The gateway's stages, one by one. What clients see of it over HTTP: tests/contract/test_ingest_api.py."""
 
 from __future__ import annotations
 
@@ -9,20 +9,41 @@ import pytest
 
 from kstream.aws.stream_writer import FailureKind, Written
 from kstream.core.errors import ConfigurationError
+from kstream.ingest.api import ApiKeys, Iam, IngestApi, IngestStream, Jwt, Unlocked
 from kstream.ingest.contract import Limits
-from kstream.ingest.gateway import Gateway
+from kstream.ingest.enforcing.call import Allowed, Kind, Refused
+from kstream.ingest.engine.authorization import everyone
+from kstream.ingest.engine.velocity import TemplateError
+from kstream.ingest.gateway import Gateway, unlocked_gateway
 from kstream.ingest.http import Head
-from tests.support.ingest import CODES, MemoryStreams, not_written
+from kstream.ingest.openapi import deployed
+from tests.support.ingest import CODES, MemoryStreams
 
 if TYPE_CHECKING:
+    from kstream.ingest.enforcing.call import Call
+    from kstream.ingest.engine.authorization import Security
     from kstream.ingest.http import Response
 
 SINGLE = "/streams/orders/records"
 BATCH = "/streams/orders/records/batch"
+LOCKED = IngestApi(
+    streams=(
+        IngestStream(name="orders", locks=(Iam(), ApiKeys())),
+        IngestStream(name="returns", locks=(Jwt("https://issuer.example", ("ingest",)),), key_required=True),
+        IngestStream(
+            name="clicks",
+            locks=(ApiKeys(),),
+            cors_origins=("https://a.example", "https://b.example"),
+            region="eu-west-1",
+        ),
+        IngestStream(name="views", locks=(ApiKeys(),), cors_origins=("*",)),
+    )
+)
 
 
 def head(method: str = "POST", path: str = SINGLE, **headers: str) -> Head:
-    return Head(method, path, {name.replace("_", "-"): value for name, value in headers.items()}, "r-1")
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Head(method, path, names, "r-1", "a=1&a=2&b=", "192.0.2.7")
 
 
 def body(response: Response) -> Any:
@@ -40,29 +61,12 @@ def streams() -> MemoryStreams:
 
 @pytest.fixture
 def gateway(streams: MemoryStreams) -> Gateway:
-    return Gateway(["orders", "returns"], streams)
+    return unlocked_gateway(["orders", "returns"], streams)
 
 
-def test_a_single_record_is_the_body_under_the_headers_key(gateway: Gateway, streams: MemoryStreams) -> None:
-    response = gateway.handle(head(x_partition_key="c-7", content_type="application/octet-stream"), b"\x00\xff")
-    assert (response.status, body(response)) == (200, {"sequenceNumber": "1", "shardId": "shardId-000000000000"})
-    assert streams.calls == [("orders", [(b"\x00\xff", "c-7")])]
-
-
-def test_without_the_header_the_request_id_is_the_key(gateway: Gateway, streams: MemoryStreams) -> None:
-    gateway.handle(head(), b"x")
-    assert streams.taken() == [(b"x", "r-1")]
-
-
-def test_a_batch_answers_in_its_own_order(gateway: Gateway, streams: MemoryStreams) -> None:
-    response = batch(gateway, {"data": "a", "partitionKey": "k"}, {"dataBase64": "/w=="})
-    assert response.status == 200
-    assert body(response) == {
-        "failedCount": 0,
-        "records": [{"sequenceNumber": str(n), "shardId": "shardId-000000000000"} for n in (1, 2)],
-    }
-    # A record without a key gets one of its own, so that such records spread over the shards.
-    assert streams.taken() == [(b"a", "k"), (b"\xff", "r-1-1")]
+@pytest.fixture
+def locked(streams: MemoryStreams) -> Gateway:
+    return Gateway(deployed(LOCKED), streams, authorize=everyone)
 
 
 def test_the_path_alone_chooses_the_stream(gateway: Gateway, streams: MemoryStreams) -> None:
@@ -70,21 +74,21 @@ def test_the_path_alone_chooses_the_stream(gateway: Gateway, streams: MemoryStre
     assert [stream for stream, _ in streams.calls] == ["returns"]
 
 
-def test_health_needs_no_stream(gateway: Gateway) -> None:
-    response = gateway.handle(head("GET", "/health"), b"")
-    assert (response.status, body(response)) == (200, {"status": "ok"})
+def test_without_a_key_it_is_the_request_id_and_in_a_batch_the_index_too(
+    gateway: Gateway, streams: MemoryStreams
+) -> None:
+    gateway.handle(head(), b"x")
+    batch(gateway, {"data": "a", "partitionKey": "k"}, {"dataBase64": "/w=="})
+    assert streams.taken() == [(b"x", "r-1"), (b"a", "k"), (b"\xff", "r-1-1")]
 
 
 @pytest.mark.parametrize(
     ("request_head", "status", "code"),
     [
         (head(path="/streams/unknown/records"), 404, "NotFound"),
-        (head(path="/streams/orders/records/"), 404, "NotFound"),
         (head(path="/"), 404, "NotFound"),
-        (head("GET"), 405, "MethodNotAllowed"),
-        (head("POST", "/health"), 405, "MethodNotAllowed"),
-        (head(content_type="application/x-www-form-urlencoded"), 415, "UnsupportedMediaType"),
-        (head(path=BATCH, content_type="text/plain"), 415, "UnsupportedMediaType"),
+        (head("GET"), 404, "NotFound"),
+        (head("POST", "/health"), 404, "NotFound"),
         (head(content_length=str(10 * 1024 * 1024 + 1)), 413, "TooLarge"),
     ],
 )
@@ -100,52 +104,24 @@ def test_what_the_head_decides_is_refused_before_the_body(
     assert not streams.calls
 
 
-def test_405_names_the_method_that_works(gateway: Gateway) -> None:
-    assert gateway.handle(head("PUT"), b"").headers == {"allow": "POST"}
-
-
-@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
-def test_a_content_type_may_have_parameters_and_any_case(gateway: Gateway, content_type: str) -> None:
-    request = head(path=BATCH, content_type=content_type)
-    assert gateway.handle(request, b'{"records":[{"data":"x"}]}').status == 200
+def test_slashes_at_the_end_of_a_path_are_passed_over(gateway: Gateway, streams: MemoryStreams) -> None:
+    assert gateway.handle(head(path=SINGLE + "/"), b"x").status == 200
+    assert len(streams.taken()) == 1
 
 
 def test_a_body_over_the_limit_is_413_also_without_a_content_length(streams: MemoryStreams) -> None:
-    gateway = Gateway(["orders"], streams, limits=Limits(body_bytes=10))
+    gateway = unlocked_gateway(["orders"], streams, limits=Limits(body_bytes=10))
     assert gateway.handle(head(), b"x" * 10).status == 200
-    assert gateway.handle(head(), b"x" * 11).status == 413
+    assert gateway.handle(head(), b"x" * 11) == gateway.too_large(head())
+    assert gateway.too_large(head()).status == 413
 
 
-def test_a_batch_that_failed_in_part_is_207_and_says_which(gateway: Gateway, streams: MemoryStreams) -> None:
-    streams.fault = lambda call, index, entry: {1: FailureKind.THROTTLED, 2: FailureKind.INTERNAL}.get(index)
-    response = batch(gateway, {"data": "a"}, {"data": "b"}, {"data": "c"})
-    answer = body(response)
-    assert (response.status, answer["failedCount"]) == (207, 2)
-    assert [record.get("errorCode") for record in answer["records"]] == [
-        None,
-        "ProvisionedThroughputExceededException",
-        "InternalFailure",
-    ]
-    assert "account" not in response.body.decode()  # Kinesis' text names it; ours does not
-
-
-@pytest.mark.parametrize(
-    ("kinds", "status", "retry_after"),
-    [
-        ([FailureKind.THROTTLED] * 2, 429, "1"),
-        ([FailureKind.INTERNAL] * 2, 502, None),
-        ([FailureKind.OTHER] * 2, 502, None),
-        ([FailureKind.THROTTLED, FailureKind.INTERNAL], 502, None),
-        ([FailureKind.INVALID] * 2, 400, None),
-    ],
-)
-def test_a_request_of_which_nothing_was_written_is_never_a_success(
-    gateway: Gateway, streams: MemoryStreams, kinds: list[FailureKind], status: int, retry_after: str | None
-) -> None:
-    streams.fault = lambda call, index, entry: kinds[index]
-    response = batch(gateway, {"data": "a"}, {"data": "b"})
-    assert (response.status, response.headers.get("retry-after")) == (status, retry_after)
-    assert set(body(response)) == {"error"}
+def test_a_bad_body_is_told_where_it_is_wrong_and_nothing_of_it_is_quoted(gateway: Gateway) -> None:
+    response = batch(gateway, {"data": "x"}, {"data": "x", "partitionKey": 'se"cret'})
+    assert response.status == 400
+    message = body(response)["error"]["message"]
+    assert message.startswith("Invalid request body: records[1].partitionKey does not keep pattern")
+    assert "cret" not in message
 
 
 @pytest.mark.parametrize("kind", FailureKind)
@@ -154,27 +130,184 @@ def test_a_single_record_that_fails_answers_as_a_batch_of_one(
 ) -> None:
     streams.fault = lambda *_: kind
     single, batched = gateway.handle(head(), b"x"), batch(gateway, {"data": "x"})
-    assert single == batched
-    assert single.status >= 400
-    assert kind is FailureKind.THROTTLED or CODES[kind] in body(single)["error"]["message"]
+    assert single.status == batched.status >= 400
+    assert body(single)["error"]["code"] == body(batched)["error"]["code"]
+    assert kind is not FailureKind.OTHER or CODES[kind] in body(single)["error"]["message"]
+    assert "account" not in single.body.decode() + batched.body.decode()  # Kinesis' text names it; ours does not
 
 
 def test_a_port_that_raises_is_502_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     def explode(stream: str, entries: object) -> Any:
         raise RuntimeError("secret detail")
 
-    response = Gateway(["orders"], explode).handle(head(), b"x")
+    response = unlocked_gateway(["orders"], explode).handle(head(), b"x")
     assert response.status == 502
     assert b"secret" not in response.body
     assert "secret detail" in caplog.text
 
 
 def test_a_port_that_forgets_records_is_502() -> None:
-    gateway = Gateway(["orders"], lambda stream, entries: [Written("1", "s")])
+    gateway = unlocked_gateway(["orders"], lambda stream, entries: [Written("1", "s")])
     assert batch(gateway, {"data": "a"}, {"data": "b"}).status == 502
 
 
-@pytest.mark.parametrize("streams_given", [[], ["two words"], ["a/b"], [""], ["x" * 129]])
-def test_stream_names_are_checked_when_the_gateway_is_built(streams_given: list[str]) -> None:
-    with pytest.raises(ConfigurationError):
-        Gateway(streams_given, lambda stream, entries: [not_written(FailureKind.OTHER)])
+def test_an_authorizer_sees_the_request_and_the_operations_requirement(streams: MemoryStreams) -> None:
+    seen: list[tuple[Call, Security]] = []
+
+    def authorize(call: Call, security: Security) -> Allowed:
+        seen.append((call, security))
+        return Allowed()
+
+    gateway = Gateway(deployed(LOCKED), streams, authorize=authorize)
+    assert gateway.handle(head(authorization="signed"), b"x").status == 200
+    ((call, security),) = seen
+    assert (call.method, call.path, call.headers) == ("POST", SINGLE, {"authorization": "signed"})
+    assert (call.query, call.source_ip, call.request_id) == ([("a", "1"), ("a", "2"), ("b", "")], "192.0.2.7", "r-1")
+    assert call.body() == b"x"
+    assert security == [{"iam": [], "apiKey": []}]
+
+
+def test_nobody_is_asked_about_what_is_open_to_all(streams: MemoryStreams) -> None:
+    def authorize(call: Call, security: Security) -> Allowed:
+        raise AssertionError("asked")
+
+    gateway = Gateway(deployed(LOCKED), streams, authorize=authorize)
+    assert gateway.handle(head("GET", "/health"), b"").status == 200
+    assert gateway.handle(head("OPTIONS", "/streams/views/records"), b"").status == 204
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_refusal_is_answered_as_its_kind_has_it(streams: MemoryStreams, kind: Kind) -> None:
+    gateway = Gateway(deployed(LOCKED), streams, authorize=lambda *_: Refused(kind, "Unauthorized"))
+    response = gateway.handle(head(), b"x")
+    assert response.status == kind.status
+    assert set(body(response)["error"]) == {"code", "message", "requestId"}
+    assert not streams.calls
+
+
+def test_who_may_not_put_learns_nothing_about_the_body(streams: MemoryStreams) -> None:
+    gateway = Gateway(deployed(LOCKED), streams, authorize=lambda *_: Refused(Kind.ACCESS_DENIED, "no"))
+    for content_type in ("application/json", "image/png"):
+        assert gateway.handle(head(path=BATCH, content_type=content_type), b"no batch").status == 403
+
+
+def test_an_authorizer_that_raises_keeps_everybody_out(
+    streams: MemoryStreams, caplog: pytest.LogCaptureFixture
+) -> None:
+    def authorize(call: Call, security: Security) -> Allowed:
+        raise RuntimeError(f"secret {call.headers}")
+
+    response = Gateway(deployed(LOCKED), streams, authorize=authorize).handle(head(authorization="token"), b"x")
+    assert response.status == 500
+    assert body(response)["error"]["code"] == "GatewayFailed"
+    assert not streams.calls
+    assert "RuntimeError" in caplog.text
+    assert "token" not in caplog.text + response.body.decode()
+
+
+def test_where_signed_requests_are_taken_an_unknown_path_is_403(locked: Gateway) -> None:
+    """API Gateway has one answer for both, and a request that lacks its signature must not be told 404."""
+    assert locked.handle(head(path="/nowhere"), b"").status == 403
+
+
+def test_a_stream_may_ask_for_keys(locked: Gateway, streams: MemoryStreams) -> None:
+    path = "/streams/returns/records"
+    assert locked.handle(head(path=path), b"x").status == 400
+    assert locked.handle(head(path=path, x_partition_key="k"), b"x").status == 200
+    assert locked.handle(head(path=path + "/batch"), b'{"records":[{"data":"y"}]}').status == 400
+    assert locked.handle(head(path=path + "/batch"), b'{"records":[{"data":"y","partitionKey":"l"}]}').status == 200
+    assert streams.taken("returns") == [(b"x", "k"), (b"y", "l")]
+
+
+@pytest.mark.parametrize(
+    ("path", "origin", "allowed"),
+    [
+        ("/streams/orders/records", "https://a.example", None),
+        ("/streams/clicks/records", "https://a.example", "https://a.example"),
+        ("/streams/clicks/records", "https://b.example", "https://b.example"),
+        ("/streams/clicks/records", "https://evil.example", None),
+        ("/streams/clicks/records", "", None),
+        ("/streams/views/records", "https://anywhere.example", "*"),
+    ],
+)
+def test_web_pages_may_put_from_the_origins_that_are_named(
+    locked: Gateway, streams: MemoryStreams, path: str, origin: str, allowed: str | None
+) -> None:
+    request = {"origin": origin} if origin else {}
+    response = locked.handle(head(path=path, **request), b"x")
+    assert (response.status, response.headers.get("access-control-allow-origin")) == (200, allowed)
+    preflight = locked.handle(head("OPTIONS", path, **request), b"")
+    if path != "/streams/orders/records":
+        assert (preflight.status, preflight.headers.get("access-control-allow-origin")) == (204, allowed)
+        assert preflight.headers["access-control-allow-methods"] == "POST,OPTIONS"
+        assert preflight.body == b""
+    streams.fault = lambda *_: FailureKind.INTERNAL
+    failed = locked.handle(head(path=path, **request), b"x")
+    assert (failed.status, failed.headers.get("access-control-allow-origin")) == (502, allowed)
+
+
+def test_without_any_stream_there_is_no_gateway(streams: MemoryStreams) -> None:
+    with pytest.raises(ConfigurationError, match="no stream"):
+        unlocked_gateway([], streams)
+
+
+def changed(change: Any) -> dict[str, Any]:
+    document = deployed(IngestApi(streams=(IngestStream(name="orders", locks=(Unlocked(),)),)))
+    change(document["paths"][SINGLE]["post"])
+    return document
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        (lambda operation: operation.pop("security"), ConfigurationError, "who may use it"),
+        (lambda operation: operation.update(security=[{"a": []}, {"b": []}]), ConfigurationError, "no choice"),
+        (
+            lambda operation: operation["x-amazon-apigateway-integration"].update(passthroughBehavior="when_no_match"),
+            ConfigurationError,
+            "no template has seen",
+        ),
+        (
+            lambda operation: operation["x-amazon-apigateway-integration"].update(
+                uri="arn:aws:apigateway:r:sqs:path/x"
+            ),
+            ConfigurationError,
+            "Kinesis alone",
+        ),
+        (
+            lambda operation: operation["x-amazon-apigateway-integration"]["responses"].pop("default"),
+            ConfigurationError,
+            "default",
+        ),
+        (
+            lambda operation: operation["x-amazon-apigateway-integration"]["requestTemplates"].update(
+                {"text/xml": "#parse('x')"}
+            ),
+            TemplateError,
+            "ParseDirective",
+        ),
+        (
+            lambda operation: operation["x-amazon-apigateway-integration"]["responses"]["200"].update(
+                responseParameters={"method.response.header.x": "integration.response.header.y"}
+            ),
+            ConfigurationError,
+            "not a fixed text",
+        ),
+    ],
+)
+def test_a_document_that_cannot_be_run_whole_is_not_run(
+    streams: MemoryStreams, change: Any, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        Gateway(changed(change), streams, authorize=everyone)
+
+
+def test_a_template_that_fails_is_500_and_puts_nothing(
+    streams: MemoryStreams, caplog: pytest.LogCaptureFixture
+) -> None:
+    def change(operation: Any) -> None:
+        operation["x-amazon-apigateway-integration"]["requestTemplates"]["application/json"] = "$input.params()"
+
+    response = Gateway(changed(change), streams, authorize=everyone).handle(head(), b"x")
+    assert (response.status, streams.calls) == (500, [])
+    assert "its template failed" in caplog.text

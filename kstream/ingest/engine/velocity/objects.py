@@ -86,6 +86,8 @@ def _text(value: Any) -> str:
 
 def _upper(match: re.Match[str]) -> str:
     escape = match.group()
+    if escape == "\\u007f":
+        return "\x7f"
     return escape if escape == "\\\\" else "\\u" + escape[2:].upper()
 
 

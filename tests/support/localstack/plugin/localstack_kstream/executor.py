@@ -16,7 +16,7 @@ from .interpreters import interpreter_for
 from .sandbox import Function, InitError, Sandbox, SandboxStoppedError
 
 if TYPE_CHECKING:
-    from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
+    from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, VersionFunctionConfiguration
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
                 memory_mb=settings.memory_size,
                 version=self.function_version.id.qualifier,
                 environment=environment,
-                import_path=interpreter.import_path,
+                import_path=(*_layers(settings), *interpreter.import_path),
             )
         )
         try:
@@ -92,13 +92,15 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
-        """Unzip the code. What this raises becomes the reason why the function is ``Failed``."""
+        """Unzip the code and its layers. What this raises becomes the reason why the function is ``Failed``."""
         settings = function_version.config
         if not settings.code:
             raise NotImplementedError("Without Docker a function cannot be a container image: deploy it as a zip")
         if not str(settings.runtime).startswith("python"):
             raise NotImplementedError(f"Without Docker only Python runtimes can be run, not {settings.runtime}")
         settings.code.prepare_for_execution()
+        for layer in settings.layers:
+            layer.code.prepare_for_execution()
 
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
@@ -107,3 +109,8 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
 
 def _provided_python() -> Path:
     return Path(os.environ["LAMBDA_PROVIDED_PYTHON"])
+
+
+def _layers(settings: VersionFunctionConfiguration) -> list[Path]:
+    """The directories that Lambda would lay over each other as /opt/python: of two files the later layer's counts."""
+    return [Path(layer.code.get_unzipped_code_location(), "python") for layer in reversed(settings.layers)]

@@ -1,0 +1,165 @@
+"""``python -m deploy``: from ``pipeline.toml`` to templates.
+
+Exit codes: 0 when all is well, 1 when ``lint`` found something, 2 when the configuration cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy.config import InvalidConfiguration, Pipeline, Problem, load
+from kstream import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console
+
+OK, FOUND, UNUSABLE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; answers its exit code."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except InvalidConfiguration as error:
+        return _unusable(error, as_json=options.json)
+    except ConfigurationError as error:
+        return _unusable(InvalidConfiguration(str(options.config), [Problem("", str(error))]), as_json=options.json)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy", description="From pipeline.toml to CloudFormation.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--config", type=Path, default=Path("pipeline.toml"), help="the file (pipeline.toml)")
+    shared.add_argument("--env", help="lay [env.NAME] over the rest", metavar="NAME")
+    plain = argparse.ArgumentParser(add_help=False)
+    plain.add_argument("--json", action="store_true", help="JSON on standard output")
+
+    synth = commands.add_parser("synth", parents=[shared, plain], help="write a template for each stack")
+    synth.add_argument("--out", type=Path, default=Path("build/templates"), help="the folder (build/templates)")
+    synth.set_defaults(run=_synth)
+    commands.add_parser(
+        "lint", parents=[shared, plain], help="find what AWS would take and you would regret"
+    ).set_defaults(run=_lint)
+    commands.add_parser(
+        "cost", parents=[shared, plain], help="what it costs a month, and why it is there"
+    ).set_defaults(run=_cost)
+    package = commands.add_parser("package", parents=[shared, plain], help="make the functions' zips")
+    package.add_argument("--out", type=Path, default=Path("build/packages"), help="the folder (build/packages)")
+    package.add_argument("--consumer", action="append", metavar="NAME", help="only this one; may be repeated")
+    package.add_argument("--layer", action="store_true", help="kstream and the dependencies as a layer of their own")
+    package.set_defaults(run=_package)
+    schema = commands.add_parser("schema", parents=[plain], help="a JSON Schema of pipeline.toml, for editors")
+    schema.set_defaults(run=_schema)
+    return parser
+
+
+def _synth(options: argparse.Namespace) -> int:
+    from deploy import output
+    from deploy.synthesis import stacks
+
+    made = stacks(load(options.config, options.env))
+    options.out.mkdir(parents=True, exist_ok=True)
+    for stack in made:
+        (options.out / f"{stack.name}.json").write_text(stack.body, encoding="utf-8")
+    # What the stacks are called and need, for whoever deploys the files by other means.
+    listed = output.as_json(output.stacks_json(made, options.out))
+    (options.out / "stacks.json").write_text(f"{listed}\n", encoding="utf-8")
+    if options.json:
+        _say(listed)
+    else:
+        output.show_stacks(_console(), made, options.out)
+    return OK
+
+
+def _lint(options: argparse.Namespace) -> int:
+    from deploy import output
+    from deploy.lint import lint
+    from deploy.synthesis import stacks
+
+    pipeline = load(options.config, options.env)
+    findings = lint(pipeline, stacks(pipeline))
+    if options.json:
+        _say(output.as_json(output.findings_json(findings)))
+    else:
+        output.show_findings(_console(), findings)
+    return FOUND if any(finding.accepted is None for finding in findings) else OK
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from deploy import output
+    from deploy.cost import costs
+
+    found = costs(load(options.config, options.env))
+    if options.json:
+        _say(output.as_json(output.costs_json(found)))
+    else:
+        output.show_costs(_console(), found)
+    return OK
+
+
+def _package(options: argparse.Namespace) -> int:
+    from deploy import output
+    from deploy.package import function_package, layer_package
+
+    pipeline = load(options.config, options.env)
+    root = options.config.resolve().parent
+    made = []
+    for name in _chosen(pipeline, options.consumer):
+        made.append(function_package(pipeline, name, root=root, out=options.out, layered=options.layer))
+        if options.layer:
+            made.append(layer_package(pipeline, name, root=root, out=options.out))
+    if options.json:
+        _say(output.as_json(output.packages_json(made)))
+    else:
+        output.show_packages(_console(), made)
+    return OK
+
+
+def _chosen(pipeline: Pipeline, names: Sequence[str] | None) -> Sequence[str]:
+    from deploy.config.problems import listed, nearest
+
+    for name in names or ():
+        if name not in pipeline.consumers:
+            hint = nearest(name, pipeline.consumers) or ";"
+            raise ConfigurationError(f"there is no consumer {name!r}{hint} this file has {listed(pipeline.consumers)}")
+    return names or list(pipeline.consumers)
+
+
+def _schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes them
+    from deploy import output
+    from deploy.config.json_schema import json_schema
+
+    _say(output.as_json(json_schema(Pipeline, title="pipeline.toml")))
+    return OK
+
+
+def _unusable(error: InvalidConfiguration, *, as_json: bool) -> int:
+    from deploy import output
+
+    if as_json:
+        _say(output.as_json(output.problems_json(error)))
+    else:
+        output.show_problems(_console(stderr=True), error)
+    return UNUSABLE
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
