@@ -102,10 +102,9 @@ def _locks(door: Door) -> tuple[Lock, ...]:
     elif door.who == "cognito":
         locks.append(Cognito(door.user_pools))
     elif door.who == "lambda":
-        path = (
-            f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/{door.function_arn}"
-        )
-        uri = sub(f"{path}/invocations")
+        function = str(door.function_arn).split(":", 2)[2]
+        path = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions"
+        uri = sub(f"{path}/arn:${{AWS::Partition}}:{function}/invocations")
         locks.append(LambdaFunction(invocation_uri=uri, kind=door.function_sees, cache_seconds=door.cache_seconds))
     if door.api_key:
         locks.append(ApiKeys())

@@ -36,7 +36,7 @@ def ledger_forgets(subject: Subject) -> Iterator[Remark]:
 
 def no_dead_letters(subject: Subject) -> Iterator[Remark]:
     for name, consumer in subject.pipeline.consumers.items():
-        if consumer.dead_letters == "none":
+        if consumer.dead_letters == "none" and consumer.kind is not SourceKind.SQS:
             yield Remark(
                 name,
                 f"consumers.{name}.dead_letters",

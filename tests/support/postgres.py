@@ -37,7 +37,7 @@ def postgres() -> Iterator[str]:
         installed.ensure_pgdata_inited()
         with (Path(folder) / "log").open("wb") as log:
             server = subprocess.Popen(
-                [installed.bin_path / "postgres", "-D", installed.pgdata, "-h", "", "-k", installed.pgdata],
+                [installed.bin_path / "postgres", "-F", "-D", installed.pgdata, "-h", "", "-k", installed.pgdata],
                 user=installed.system_user,
                 preexec_fn=_end_with_parent,
                 stdin=subprocess.DEVNULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kstream.ingest.contract import BINARY, JSON, TEXT, ErrorCode
+from kstream.ingest.contract import BINARY, JSON, MAX_KEY_CHARACTERS, TEXT, ErrorCode
 from kstream.ingest.openapi import security, templates
 from kstream.ingest.openapi.responses import cors_headers, failures, success
 
@@ -22,17 +22,16 @@ def put_record(stream: IngestStream) -> Operation:
     key = {
         "name": "X-Partition-Key",
         "in": "header",
-        "required": False,
-        "description": "1 to 256 ASCII characters; the request id if it is not given.",
-        "schema": {"type": "string"},
+        "required": stream.key_required,
+        "description": "A record without is refused." if stream.key_required else "Without it, it is the request id.",
+        "schema": {"type": "string", "pattern": _HEADER_KEY, "maxLength": MAX_KEY_CHARACTERS},
     }
-    if stream.key_required:
-        key |= {"description": "1 to 256 ASCII characters. A record without is refused."}
     return {
         "operationId": f"putRecord-{stream.name}",
         "summary": f"Put one record into {stream.name}: the body, byte for byte",
         "parameters": [key],
-        "requestBody": {"required": True, "content": content},
+        # A record may be empty.
+        "requestBody": {"required": False, "content": content},
         "security": security.requirement(stream),
         "responses": {"200": success("PutAnswer", stream), **failures(stream)},
         "x-amazon-apigateway-integration": _kinesis(
@@ -112,8 +111,10 @@ def preflight(stream: IngestStream, method: str) -> Operation:
 _RECORD_CONTENT: Final = {
     BINARY: {"type": "string", "format": "binary"},
     JSON: {},
-    TEXT: {"type": "string"},
+    TEXT: {"type": "string", "pattern": "^[^\ufffd]*$"},
 }
+# Printable ASCII, without blanks at its ends: what HTTP carries unchanged.
+_HEADER_KEY: Final = "^[!-~](?:[ -~]*[!-~])?$"
 
 
 def _kinesis(

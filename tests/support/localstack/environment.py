@@ -151,7 +151,8 @@ def _pin(package: str, lock: str) -> str:
 
 
 def _run(*command: str | Path, environment: Environment | None = None) -> None:
-    variables = dict(os.environ)
+    # PYTHONPATH would have pip find packages that the environment has not.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     if environment:
         variables |= {
             "FILESYSTEM_ROOT": str(environment.filesystem),

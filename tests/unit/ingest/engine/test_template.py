@@ -186,7 +186,6 @@ def test_what_cannot_be_done_fails_while_it_runs(text: str) -> None:
         ("$input.params('q')$input.params('h')$input.params('none')", "query" + "header"),
         ("#set($context.responseOverride.header.Retry-After = '1')$context.responseOverride.header.Retry-After", "1"),
         ("## a comment\n#* another *#x", "x"),
-        ("#0 # x", "#0 # x"),
     ],
 )
 def test_velocity_as_it_is_built(text: str, written: str) -> None:

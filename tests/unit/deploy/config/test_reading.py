@@ -1,0 +1,151 @@
+"""What is wrong with a configuration is said with its place, what is allowed, and the nearest right name."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.config import InvalidConfiguration, Problem, parse
+from tests.support.pipelines import pipelines
+
+SMALL: dict[str, Any] = {
+    "name": "shop",
+    "streams": {"orders": {}},
+    "consumers": {"totals": {"stream": "orders", "handler": "app.totals.lambda_handler"}},
+}
+
+
+def problems(**changes: Any) -> list[Problem]:
+    """Of the small configuration with these settings; a path has ``__`` for its dots and ``-`` as it is."""
+    table = copy.deepcopy(SMALL)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        at = table
+        for parent in parents:
+            at = at.setdefault(parent, {})
+        at[last] = value
+    try:
+        parse(table)
+    except InvalidConfiguration as error:
+        return list(error.problems)
+    return []
+
+
+def test_the_small_configuration_is_valid() -> None:
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("strems", {}, ["no such setting", "did you mean 'streams'?", "Allowed: name, region"]),
+        ("name", "Shop", ["is 'Shop'", "for example orders"]),
+        ("name", 7, ["is 7; it is text"]),
+        ("region", "Ireland", ["for example eu-west-1"]),
+        ("streams__orders__retention_hours", 23, ["is 23; allowed is 24 to 8,760"]),
+        ("streams__orders__retention_hours", "24", ["is '24'; it is a whole number 24 to 8,760"]),
+        ("streams__orders__retention_hours", True, ["is True; it is a whole number"]),
+        ("streams__orders__mode", "ondemand", ["is one of on-demand, provisioned", "did you mean 'on-demand'"]),
+        ("streams__orders__mode", "provisioned", ["shards", "for example shards = 2"]),
+        ("streams__orders__shards", 2, ["an on-demand stream finds its own number"]),
+        ("streams__orders__kms_key", "my-key", ["'aws' for Amazon's own key"]),
+        ("streams__orders__fan_out", "reader", ["it is a list"]),
+        ("streams__Orders", {}, ["is no name that can stand here"]),
+        ("streams", ["orders"], ["it is a table"]),
+        ("consumers__totals__stream", "order", ["which this file does not define; did you mean 'orders'?"]),
+        ("consumers__totals__handler", "app", ["for example consumers.archive.consumer.lambda_handler"]),
+        ("consumers__totals__queue_arn", "arn:aws:sqs:eu-west-1:123456789012:q", ["stream and queue_arn", "exactly one"]),
+        ("consumers__totals__memory_mb", 64, ["is 64; allowed is 128 to 10,240"]),
+        ("consumers__totals__log_retention_days", 31, ["it is one of 1, 3, 5, 7, 14, 30"]),
+        ("consumers__totals__runtime", "python3.9", ["it is one of python3.11"]),
+        ("consumers__totals__vpc", True, ["needs a [network]"]),
+        ("consumers__totals__environment", {"KSTREAM_LEDGER": "x"}, ["is set by deploy"]),
+        ("consumers__totals__environment", {"AWS_REGION": "x"}, ["Lambda keeps for itself"]),
+        ("consumers__totals__dead_letters", "stream:orders", ["would be read again, for ever"]),
+        ("consumers__totals__dead_letters", "bucket:archive", ["does not define"]),
+        ("consumers__totals__mapping", {"batch_sise": 5}, ["did you mean 'batch_size'?"]),
+        ("consumers__totals__mapping", {"batch_size": 0}, ["is 0; allowed is 1 to 10,000"]),
+        ("consumers__totals__mapping", {"maximum_record_age": 30}, ["-1, or 60 to 604,800"]),
+        ("consumers__totals__mapping", {"tumbling_window": 5, "parallelization_factor": 2}, ["KS003"]),
+        ("consumers__totals__mapping", {"starting_position": "LATST"}, ["did you mean 'LATEST'"]),
+        ("consumers__totals__mapping", {"maximum_concurrency": 5}, ["is for queues"]),
+        ("consumers__totals__mapping", {"on_failure": "arn:aws:lambda:eu-west-1:123456789012:function:f"}, ["topic or bucket"]),
+        ("consumers__totals__uses", [{"actions": ["s3:*"], "arns": ["arn:aws:s3:::b/*"]}], ["IAM actions by name"]),
+        ("consumers__totals__uses", [{"actions": ["s3:GetObject"], "arns": ["*"]}], ["ARNs without wildcards"]),
+        ("consumers__totals__uses", [{"actions": ["s3:GetObject"]}], ["exactly one of bucket, table, stream and arns"]),
+        ("network", {"cidr": "8.8.8.0/24"}, ["which is not private"]),
+        ("network", {"cidr": "10.0.0.0/28", "zones": 3}, ["too small for 3 subnets", "take a /26 or larger"]),
+        ("network", {"vpc_id": "vpc-0123456789abcdef0"}, ["name the subnets"]),
+        ("network", {"subnet_ids": ["subnet-0123456789abcdef0"]}, ["belong to an existing VPC"]),
+        ("ingest", {"streams": {"orders": {}}}, ["name who may put", "KS010"]),
+        ("ingest", {"streams": {"orders": {"who": "jwt"}}}, ["who = 'jwt' needs it"]),
+        ("ingest", {"streams": {"orders": {"who": "iam", "issuer": "https://x"}}}, ["goes with who = 'jwt'"]),
+        ("ingest", {"streams": {}}, ["at least 1"]),
+        ("ingest", {"streams": {"orders": {"who": "iam"}}, "private": True}, ["needs a [network]", "callers"]),
+        ("monitoring", {"datapoints": 9}, ["more than periods"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_named_with_what_is_allowed(path: str, value: Any, words: list[str]) -> None:
+    found = problems(**{path: value})
+
+    assert found
+    text = "\n".join(map(str, found))
+    assert path.split("__")[0] in text
+    assert [word for word in words if word not in text] == []
+
+
+def test_all_problems_are_told_at_once() -> None:
+    found = problems(name="X", region="here", streams__orders__mode="x", consumers__totals__memory_mb=1)
+
+    assert [problem.path for problem in found] == [
+        "consumers.totals.memory_mb",
+        "name",
+        "region",
+        "streams.orders.mode",
+    ]
+
+
+def test_names_that_become_one_in_a_template_are_refused() -> None:
+    found = problems(streams__b={}, **{"streams__a-1": {}, "streams__a1": {}})
+
+    assert [problem.path for problem in found] == ["streams.a1"]
+
+
+def test_what_is_missing_is_said_with_what_it_is() -> None:
+    with pytest.raises(InvalidConfiguration) as raised:
+        parse({"streams": {"orders": {}}})
+
+    assert str(raised.value) == "pipeline.toml: name: is missing: The beginning of every name, for example orders"
+
+
+@given(pipelines())
+def test_every_valid_configuration_is_read(table: dict[str, Any]) -> None:
+    assert parse(table).name == table["name"]
+
+
+_TOML = st.recursive(
+    st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.data())
+def test_whatever_stands_there_is_read_or_refused_with_its_place(data: st.DataObject) -> None:
+    """No value of any kind, at any place, is an error of ours."""
+    table = data.draw(pipelines())
+    at: Any = table
+    while True:
+        key = data.draw(st.sampled_from(sorted(at)))
+        if not isinstance(at[key], dict) or not at[key] or data.draw(st.booleans()):
+            break
+        at = at[key]
+    at[key] = data.draw(_TOML)
+    try:
+        parse(table)
+    except InvalidConfiguration as error:
+        assert all(problem.path for problem in error.problems)

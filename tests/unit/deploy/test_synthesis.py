@@ -1,0 +1,108 @@
+"""The stacks as whoever deploys them gets them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from deploy.config import parse
+from deploy.stacks import ArtifactOf, OutputOf, PrefixListOf, Stack
+from deploy.synthesis import TemplateTooLarge, stacks
+from deploy.template import BODY_LIMIT, UPLOAD_LIMIT
+from tests.golden.deploy import pipeline
+from tests.support.pipelines import pipelines
+
+
+def of_kind(stack: Stack, kind: str) -> dict[str, dict[str, Any]]:
+    return {key: one for key, one in stack.template["Resources"].items() if one["Type"] == kind}
+
+
+@given(pipelines())
+def test_each_stack_finds_what_it_needs_in_those_before(table: dict[str, Any]) -> None:
+    """Dependencies come first, outputs exist, and every parameter is declared, given and used."""
+    pipeline = parse(table)
+    before: dict[str, Stack] = {}
+    for stack in stacks(pipeline):
+        assert set(stack.dependencies) <= set(before)
+        assert set(stack.template.get("Parameters", {})) == set(stack.parameters)
+        used = set(re.findall(r'"Ref": "(\w+)"', stack.body)) | set(re.findall(r"\$\{(\w+)\}", stack.body))
+        assert set(stack.parameters) <= used
+        for value in stack.parameters.values():
+            if isinstance(value, OutputOf):
+                assert value.stack in stack.dependencies
+                assert value.output in before[value.stack].template["Outputs"]
+            elif isinstance(value, ArtifactOf):
+                assert value.consumer in pipeline.consumers
+            else:
+                assert isinstance(value, PrefixListOf | str)
+        before[stack.name] = stack
+
+
+@given(pipelines())
+def test_whatever_holds_the_users_data_outlives_its_stack(table: dict[str, Any]) -> None:
+    for stack in stacks(parse(table)):
+        held = {holding.logical_id for holding in stack.holds}
+        for kind in ("AWS::Kinesis::Stream", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::DynamoDB::Table"):
+            assert of_kind(stack, kind).keys() <= held
+        for holding in stack.holds:
+            resource = stack.template["Resources"][holding.logical_id]
+            assert (
+                resource["DeletionPolicy"]
+                == resource["UpdateReplacePolicy"]
+                == ("Retain" if holding.kept else "Delete")
+            )
+            assert holding.kept is (stack.role == "stream")
+
+
+@given(pipelines())
+def test_templates_are_small_enough(table: dict[str, Any]) -> None:
+    assert all(stack.size < UPLOAD_LIMIT for stack in stacks(parse(table)))
+
+
+@pytest.mark.parametrize("case", ["flights", "flights-prod", "minimal"])
+def test_the_templates_of_this_repository_go_into_a_request(case: str) -> None:
+    assert all(stack.size <= BODY_LIMIT for stack in stacks(pipeline(case)))
+
+
+def test_a_template_that_is_too_large_is_refused_by_name() -> None:
+    many = {f"consumer{letter}": {"stream": "orders", "handler": "a.b"} for letter in "abcdefghijklmnopqrst"}
+    for consumer in many.values():
+        consumer["environment"] = {f"V{number}": "x" * 900 for number in range(60)}  # type: ignore[assignment]
+    table = {"name": "shop", "streams": {"orders": {}}, "consumers": many}
+    assert stacks(parse(table))
+    for consumer in many.values():
+        consumer["environment"] = {f"V{number}": "x" * 20_000 for number in range(60)}  # type: ignore[assignment]
+    with pytest.raises(TemplateTooLarge, match="shop-consumer-consumera has 1,.* bytes.*divide the pipeline"):
+        stacks(parse(table))
+
+
+def test_the_deployment_of_the_api_is_new_whenever_its_document_is() -> None:
+    """API Gateway serves the copy that was deployed; only a new logical id makes a new copy."""
+    table = {"name": "shop", "streams": {"orders": {}}, "ingest": {"streams": {"orders": {"who": "iam"}}}}
+
+    def deployment(**door: Any) -> str:
+        changed = {**table, "ingest": {"streams": {"orders": {"who": "iam", **door}}}}
+        (ingest,) = (stack for stack in stacks(parse(changed)) if stack.role == "ingest")
+        (found,) = of_kind(ingest, "AWS::ApiGateway::Deployment")
+        assert of_kind(ingest, "AWS::ApiGateway::Stage")["Stage"]["Properties"]["DeploymentId"] == {"Ref": found}
+        return found
+
+    assert deployment() == deployment()
+    assert deployment() != deployment(cors_origins=["https://shop.example"])
+
+
+@pytest.mark.parametrize("case", ["flights", "flights-prod", "minimal"])
+def test_no_account_and_no_region_is_built_into_a_template(case: str) -> None:
+    for stack in stacks(pipeline(case)):
+        assert re.search(r"\d{12}", re.sub(r"Deployment\w+", "", stack.body)) is None
+        assert "eu-west-1" not in stack.body
+
+
+@given(pipelines())
+def test_every_mapping_reads_the_answer(table: dict[str, Any]) -> None:
+    for stack in stacks(parse(table)):
+        for mapping in of_kind(stack, "AWS::Lambda::EventSourceMapping").values():
+            assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
