@@ -119,12 +119,16 @@ def _scalar(kind: Any, given: Any, setting: Setting, path: str, problems: list[P
         problems.append(Problem(path, f"is {given!r}; it is {_NAMES[kind]}{_range(setting)}{_example(setting)}"))
         return _INVALID
     if setting.pattern is not None and kind is str and not re.fullmatch(setting.pattern, given):
-        problems.append(
-            Problem(path, f"is {given!r}; it is {setting.doc[0].lower()}{setting.doc[1:]}{_example(setting)}")
-        )
+        problems.append(Problem(path, f"is {given!r}; it is {_meaning(setting)}{_example(setting)}"))
     if kind in (int, float) and not _within(given, setting):
         problems.append(Problem(path, f"is {given}; allowed is{_range(setting)}"))
     return given
+
+
+def _meaning(setting: Setting) -> str:
+    """As the end of a sentence."""
+    doc = setting.doc
+    return doc if doc[:2].isupper() else doc[0].lower() + doc[1:]
 
 
 def _within(given: float, setting: Setting) -> bool:

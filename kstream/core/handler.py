@@ -28,7 +28,12 @@ class RecordHandler(Lifecycle):
         """What makes this record the same fact as another with a different sequence number; None for nothing.
 
         Override it to process a fact once although its producer put it twice. Needs a ledger, which remembers keys for
-        a stream and a consumer until they expire. May raise ``Reject`` for a record that has no readable key.
+        a stream and a consumer until they expire. May raise ``Reject`` for a record that has no readable key. If it
+        raises anything else, or returns anything but text or None, the record fails untried. It is asked about a batch's
+        records before the first one is processed, so it should only read them.
+
+        A key counts once a copy took effect: a copy that failed or went to the dead letters leaves it free. Two copies
+        under way in two processes at once both take effect, unless the handler is a ``TransactionalHandler``.
         """
         return None
 
@@ -38,7 +43,8 @@ class Handler(RecordHandler, ABC):
 
     Returning means done. Raising ``Reject`` means never: the record goes to the dead letters. Any other exception is
     retried in place, then reported to the runtime, which delivers the record again. With ``max_workers`` above 1 one
-    instance is called from several threads, or tasks, at once; records of one key never are.
+    instance is called from several threads, or tasks, at once; records of one key never are. A call that outlives the
+    deadline counts as unfinished; until it has ended, its record, and what order puts behind it, is left undone.
     """
 
     @abstractmethod

@@ -78,9 +78,10 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
         except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
             settle(run, {index: error}, _attempt_record)
             continue
-        states[index] = DONE
+        # Told first: whatever the end of the batch finds done, in whichever thread, has its idempotency key noted.
         if tells:
             watch.settled(index)
+        states[index] = DONE
 
 
 def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:

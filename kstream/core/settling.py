@@ -153,9 +153,9 @@ class Settling:
         )
 
     def _settled(self, index: int, state: int) -> None:
-        self._progress.states[index] = state
         if self._watch.tells:
             self._watch.settled(index, processed=state == DONE)
+        self._progress.states[index] = state
 
     def _count_retries(self, count: int) -> None:
         with self._lock:

@@ -64,7 +64,16 @@ def test_a_lambda_package_needs_tenacity_alone(metadata: dict[str, list[str]]) -
     assert {r.name for r in requirements if r.marker is None or "extra" not in str(r.marker)} == {"tenacity"}
 
 
-@pytest.mark.parametrize("lock", ["requirements/dev.lock", "requirements/dataset.lock", "kstream/local/ministack.lock"])
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "requirements/dev.lock",
+        "requirements/dataset.lock",
+        "kstream/local/ministack.lock",
+        "tests/support/localstack/localstack.lock",
+        "tests/support/localstack/lambda.lock",
+    ],
+)
 def test_a_lock_pins_every_package_by_hash_and_names_no_index(lock: str) -> None:
     """So it installs from wherever the installer is told to, and only what was meant."""
     text = (ROOT / lock).read_text()

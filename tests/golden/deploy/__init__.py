@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deploy.config import Pipeline, load
+from deploy.config import load
 from deploy.output import stacks_json
 from deploy.synthesis import stacks
+
+if TYPE_CHECKING:
+    from deploy.config import Pipeline
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

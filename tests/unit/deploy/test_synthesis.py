@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 
 from deploy.config import parse
-from deploy.stacks import ArtifactOf, OutputOf, PrefixListOf, Stack
+from deploy.stacks import ArtifactOf, OutputOf, PrefixListOf
 from deploy.synthesis import TemplateTooLarge, stacks
 from deploy.template import BODY_LIMIT, UPLOAD_LIMIT
 from tests.golden.deploy import pipeline
 from tests.support.pipelines import pipelines
+
+if TYPE_CHECKING:
+    from deploy.stacks import Stack
 
 
 def of_kind(stack: Stack, kind: str) -> dict[str, dict[str, Any]]:
@@ -75,7 +78,7 @@ def test_a_template_that_is_too_large_is_refused_by_name() -> None:
     assert stacks(parse(table))
     for consumer in many.values():
         consumer["environment"] = {f"V{number}": "x" * 20_000 for number in range(60)}  # type: ignore[assignment]
-    with pytest.raises(TemplateTooLarge, match="shop-consumer-consumera has 1,.* bytes.*divide the pipeline"):
+    with pytest.raises(TemplateTooLarge, match=r"shop-consumer-consumera has 1,.* bytes.*divide the pipeline"):
         stacks(parse(table))
 
 

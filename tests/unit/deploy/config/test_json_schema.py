@@ -28,6 +28,8 @@ def unknown(table: Any, schema: dict[str, Any], path: str = "") -> list[str]:
         return [f"{path} is no {schema['type']}"]
     if "enum" in schema and table not in schema["enum"]:
         return [f"{path} is not in the enum"]
+    if not schema:
+        return []  # anything
     if isinstance(table, list):
         return [found for one in table for found in unknown(one, schema["items"], f"{path}[]")]
     if not isinstance(table, dict) or "type" not in schema:
@@ -35,7 +37,11 @@ def unknown(table: Any, schema: dict[str, Any], path: str = "") -> list[str]:
     found = [f"{path}.{name} is missing" for name in schema.get("required", ()) if name not in table]
     for name, value in table.items():
         inner = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
-        found += [f"{path}.{name} is unknown"] if not inner else unknown(value, inner, f"{path}.{name}")
+        found += (
+            [f"{path}.{name} is unknown"]
+            if inner is None or inner is False
+            else unknown(value, inner, f"{path}.{name}")
+        )
     return found
 
 

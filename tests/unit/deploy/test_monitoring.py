@@ -1,0 +1,94 @@
+"""Alarms that ring when they should, and about the right thing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+
+from deploy.config import parse
+from deploy.synthesis import stacks
+from tests.golden.deploy import pipeline
+from tests.support.pipelines import pipelines
+
+
+def alarms(given: Any) -> dict[str, dict[str, Any]]:
+    (stack,) = (stack for stack in stacks(given) if stack.role == "monitoring")
+    found = stack.template["Resources"].values()
+    return {one["Properties"]["AlarmName"]: one["Properties"] for one in found if one["Type"].endswith("Alarm")}
+
+
+def metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    if "Metrics" not in alarm:
+        return [alarm]
+    return [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
+
+
+@given(pipelines())
+def test_every_alarm_looks_at_m_of_n_and_an_idle_pipeline_rings_none(table: dict[str, Any]) -> None:
+    given = parse(table)
+    if not given.monitoring.enabled:
+        return
+    for alarm in alarms(given).values():
+        if "AlarmRule" in alarm:
+            continue
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert 1 <= alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"]
+        # Without its dimensions an alarm watches nothing, or everything.
+        assert all(metric["Dimensions"] for metric in metrics(alarm))
+
+
+@given(pipelines())
+def test_what_puts_records_at_risk_is_part_of_the_one_alarm(table: dict[str, Any]) -> None:
+    given = parse(table)
+    if not given.monitoring.enabled:
+        return
+    found = alarms(given)
+    rule = " ".join(alarm.get("AlarmRule", "") for alarm in found.values())
+    prefix = given.prefix
+    for name, consumer in given.consumers.items():
+        for what, there in (
+            ("too-late", consumer.queue_arn is None),
+            ("on-failure", consumer.has_on_failure_queue),
+            ("dead-letters", consumer.dead_letters == "queue"),
+            ("dropped", consumer.mapping.event_count_metrics),
+        ):
+            assert (f'ALARM("{prefix}-{name}-{what}")' in rule) is there
+            assert (f"{prefix}-{name}-{what}" in found) is there
+
+
+def test_a_consumer_pages_at_a_quarter_of_the_retention() -> None:
+    found = alarms(pipeline("flights"))
+
+    assert found["flights-archive-late"]["Threshold"] == 60 * 1000
+    assert found["flights-archive-too-late"]["Threshold"] == 72 * 3600 / 4 * 1000
+    assert found["flights-archive-too-late"]["Dimensions"] == [{"Name": "FunctionName", "Value": "flights-archive"}]
+
+
+def test_many_alarms_are_divided_over_several_under_the_one() -> None:
+    one = {"stream": "orders", "handler": "a.b", "mapping": {"event_count_metrics": True}}
+    consumers = {f"c{number}": one for number in range(40)}
+    found = alarms(parse({"name": "shop", "streams": {"orders": {}}, "consumers": consumers}))
+
+    rules = {name: alarm["AlarmRule"] for name, alarm in found.items() if "AlarmRule" in alarm}
+    assert rules["shop-at-risk"] == 'ALARM("shop-at-risk-1") OR ALARM("shop-at-risk-2")'
+    assert all(rule.count("ALARM(") <= 100 and len(rule) <= 10_240 for rule in rules.values())
+    assert sum(rule.count("ALARM(") for name, rule in rules.items() if name != "shop-at-risk") == 160
+
+
+@given(pipelines())
+def test_the_dashboard_is_json_and_its_widgets_do_not_overlap(table: dict[str, Any]) -> None:
+    for stack in stacks(parse(table)):
+        if stack.role == "monitoring":
+            text = stack.template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+            taken = set()
+            for widget in json.loads(text)["widgets"]:
+                cells = {
+                    (x, y)
+                    for x in range(widget["x"], widget["x"] + widget["width"])
+                    for y in range(widget["y"], widget["y"] + widget["height"])
+                }
+                assert not cells & taken
+                assert max(x for x, _ in cells) < 24
+                taken |= cells

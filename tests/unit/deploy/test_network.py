@@ -1,0 +1,189 @@
+"""From the configuration to the endpoints: none missing for what the code calls, none in excess, and no other way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+
+from deploy.config import parse
+from deploy.cost import costs
+from deploy.synthesis import stacks
+from tests.support.pipelines import pipelines
+
+if TYPE_CHECKING:
+    from deploy.stacks import Stack
+
+NETWORK = {"cidr": "10.0.0.0/20"}
+
+
+def shop(network: dict[str, Any] | None = None, **consumer: Any) -> dict[str, Any]:
+    """A pipeline with one consumer that calls nothing, but for what is given."""
+    bare = {"stream": "orders", "handler": "app.lambda_handler", "ledger": "none", "dead_letters": "none"}
+    return {
+        "name": "shop",
+        "streams": {"orders": {}, "letters": {}},
+        "buckets": {"archive": {}},
+        "tables": {"totals": {"partition_key": "customer"}},
+        "consumers": {"totals": {**bare, **consumer}},
+        "network": NETWORK if network is None else network,
+    }
+
+
+def network_of(table: dict[str, Any]) -> Stack:
+    (found,) = (stack for stack in stacks(parse(table)) if stack.role == "network")
+    return found
+
+
+def of_kind(stack: Stack, kind: str) -> dict[str, dict[str, Any]]:
+    return {
+        key: one["Properties"] for key, one in stack.template["Resources"].items() if one["Type"] == f"AWS::EC2::{kind}"
+    }
+
+
+def endpoints(stack: Stack) -> dict[str, dict[str, Any]]:
+    """By the service's name."""
+    found = of_kind(stack, "VPCEndpoint").values()
+    return {one["ServiceName"]["Fn::Sub"].rpartition(".")[2]: one for one in found}
+
+
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf"
+
+
+@pytest.mark.parametrize(
+    ("consumer", "services"),
+    [
+        ({}, set()),
+        ({"tracing": True, "mapping": {"on_failure": "queue"}}, set()),
+        ({"ledger": "dynamodb"}, {"dynamodb"}),
+        ({"dead_letters": "queue"}, {"sqs"}),
+        ({"dead_letters": "bucket:archive"}, {"s3"}),
+        ({"dead_letters": "stream:letters"}, {"kinesis-streams"}),
+        ({"uses": [{"table": "totals", "actions": ["dynamodb:UpdateItem"]}]}, {"dynamodb"}),
+        ({"uses": [{"bucket": "archive", "actions": ["s3:PutObject"]}]}, {"s3"}),
+        ({"uses": [{"arns": [SECRET], "actions": ["secretsmanager:GetSecretValue"]}]}, {"secretsmanager"}),
+        ({"uses": [{"arns": ["arn:aws:iam::123456789012:role/other"], "actions": ["sts:AssumeRole"]}]}, {"sts"}),
+        ({"uses": [{"arns": ["arn:aws:kms:eu-west-1:123456789012:key/k"], "actions": ["kms:Decrypt"]}]}, {"kms"}),
+        ({"ledger": "dynamodb", "dead_letters": "queue"}, {"dynamodb", "sqs"}),
+        ({"ledger": "dynamodb", "dead_letters": "queue", "vpc": False}, set()),
+    ],
+)
+def test_there_are_the_endpoints_that_the_code_needs_and_no_other(consumer: dict[str, Any], services: set[str]) -> None:
+    """The poller, log lines, X-Ray's daemon and the on-failure queue are not reached through the VPC."""
+    assert endpoints(network_of(shop(**consumer))).keys() == services
+
+
+def test_an_endpoint_that_the_vpc_has_already_is_not_made_again() -> None:
+    existing = {
+        "vpc_id": "vpc-0123456789abcdef0",
+        "subnet_ids": ["subnet-0123456789abcdef0"],
+        "existing_endpoints": ["sqs"],
+    }
+    made = endpoints(network_of(shop(existing, dead_letters="queue", ledger="dynamodb")))
+
+    assert made.keys() == {"dynamodb"}
+    assert made["dynamodb"]["VpcId"] == "vpc-0123456789abcdef0"
+
+
+def test_a_consumer_reaches_its_endpoints_and_what_it_names_and_nothing_else() -> None:
+    reach = {"security_group": "sg-0123456789abcdef0", "port": 5432, "why": "the database"}
+    stack = network_of(shop(ledger="dynamodb", dead_letters="queue", reaches=[reach]))
+    groups = of_kind(stack, "SecurityGroup")
+
+    out = [
+        (
+            rule["FromPort"],
+            rule["ToPort"],
+            rule.get("DestinationSecurityGroupId") or rule.get("DestinationPrefixListId"),
+        )
+        for rule in groups["TotalsSecurityGroup"]["SecurityGroupEgress"]
+    ]
+    assert out == [
+        (443, 443, {"Fn::GetAtt": ["EndpointsSecurityGroup", "GroupId"]}),
+        (443, 443, {"Ref": "DynamodbPrefixList"}),
+        (5432, 5432, "sg-0123456789abcdef0"),
+    ]
+    into = {
+        (str(rule["GroupId"]), rule["FromPort"], str(rule["SourceSecurityGroupId"]))
+        for rule in of_kind(stack, "SecurityGroupIngress").values()
+    }
+    own = str({"Fn::GetAtt": ["TotalsSecurityGroup", "GroupId"]})
+    assert into == {
+        (str({"Fn::GetAtt": ["EndpointsSecurityGroup", "GroupId"]}), 443, own),
+        ("sg-0123456789abcdef0", 5432, own),
+    }
+
+
+def test_endpoint_policies_let_the_consumers_actions_through_and_no_other() -> None:
+    stack = network_of(shop(ledger="dynamodb", uses=[{"table": "totals", "actions": ["dynamodb:UpdateItem"]}]))
+    (ledger, table) = endpoints(stack)["dynamodb"]["PolicyDocument"]["Statement"]
+
+    assert ledger["Action"] == [
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+    ]
+    assert [arn["Fn::Sub"].rpartition(":")[2] for arn in ledger["Resource"]] == ["table/shop-totals-ledger"]
+    assert table["Action"] == ["dynamodb:UpdateItem"]
+    assert [arn["Fn::Sub"].rpartition(":")[2] for arn in table["Resource"]] == ["table/shop-totals"]
+
+
+@given(pipelines())
+def test_there_is_no_way_to_the_internet_and_nothing_may_go_everywhere(table: dict[str, Any]) -> None:
+    for stack in stacks(parse(table)):
+        kinds = {one["Type"] for one in stack.template["Resources"].values()}
+        assert kinds.isdisjoint({"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route"})
+        assert "0.0.0.0/0" not in stack.body
+        assert "::/0" not in stack.body
+        for group in of_kind(stack, "SecurityGroup").values():
+            # A group without a rule would let everything out.
+            assert group["SecurityGroupEgress"]
+            assert "SecurityGroupIngress" not in group
+
+
+@given(pipelines())
+def test_every_endpoint_is_used_and_can_be_reached(table: dict[str, Any]) -> None:
+    pipeline = parse(table)
+    network = [stack for stack in stacks(pipeline) if stack.role == "network"]
+    for stack in network:
+        interfaces = [one for one in endpoints(stack).values() if one["VpcEndpointType"] == "Interface"]
+        groups = {str(group) for one in interfaces for group in one["SecurityGroupIds"]}
+        admitted = {str(rule["GroupId"]) for rule in of_kind(stack, "SecurityGroupIngress").values()}
+        assert groups <= admitted
+        assert all(one["PrivateDnsEnabled"] for one in interfaces)
+        for one in endpoints(stack).values():
+            assert all("*" not in action for rule in one["PolicyDocument"]["Statement"] for action in rule["Action"])
+
+
+@given(pipelines())
+def test_each_endpoint_is_told_with_its_reason_and_its_cost(table: dict[str, Any]) -> None:
+    pipeline = parse(table)
+    made = {name for stack in stacks(pipeline) if stack.role == "network" for name in endpoints(stack)}
+    told = {cost.what.split()[2]: cost for cost in costs(pipeline) if cost.what.startswith("VPC endpoint")}
+
+    assert told.keys() == made
+    for service, cost in told.items():
+        assert cost.why
+        zones = pipeline.network.zone_count if pipeline.network else 0
+        expected = 0 if service in ("dynamodb", "s3") else 7.30 * zones
+        assert cost.monthly == pytest.approx(expected)
+
+
+def test_subnets_lie_in_different_zones_and_do_not_overlap() -> None:
+    subnets = of_kind(network_of(shop({"cidr": "10.0.0.0/20", "zones": 3})), "Subnet")
+
+    assert [one["CidrBlock"] for one in subnets.values()] == ["10.0.0.0/22", "10.0.4.0/22", "10.0.8.0/22"]
+    assert [one["AvailabilityZone"]["Fn::Select"][0] for one in subnets.values()] == [0, 1, 2]
+
+
+def test_a_private_api_admits_its_callers_alone() -> None:
+    table = shop() | {
+        "ingest": {"streams": {"orders": {"who": "iam"}}, "private": True, "callers": ["sg-0123456789abcdef0"]}
+    }
+    stack = network_of(table)
+
+    (rule,) = of_kind(stack, "SecurityGroupIngress").values()
+    assert rule["SourceSecurityGroupId"] == "sg-0123456789abcdef0"
+    assert endpoints(stack)["execute-api"]["SecurityGroupIds"] == [rule["GroupId"]]

@@ -1,0 +1,196 @@
+"""Function packages: the same input, the same bytes; what is needed, and nothing else; and they run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import distribution
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploy import package
+from deploy.config import parse
+from deploy.package import PackageError, function_package, layer_package
+from deploy.wheels import WheelsNotFound, platforms
+from kstream.testing.events import kinesis_event
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONSUMER = """
+from kstream import Consumer, Handler, on_lambda
+
+class Echo(Handler):
+    def process(self, record):
+        print(record.text())
+
+lambda_handler = on_lambda(Consumer(Echo))
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one consumer in a package, one alone, and a lock that pip finds here and nowhere else."""
+    root = tmp_path / "repository"
+    (root / "app" / "orders").mkdir(parents=True)
+    (root / "app" / "__init__.py").write_text("")
+    (root / "app" / "orders" / "__init__.py").write_text("")
+    (root / "app" / "orders" / "consumer.py").write_text(CONSUMER)
+    (root / "app" / "orders" / "table.sql").write_text("SELECT 1")
+    (root / "app" / "other.py").write_text("raise SystemExit('not asked for')")
+    (root / "alone.py").write_text(CONSUMER)
+    wheel = _tenacity(tmp_path / "wheels")
+    (root / "function.lock").write_text(f"{wheel[0]} --hash=sha256:{wheel[1]}\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    return root
+
+
+def _tenacity(folder: Path) -> tuple[str, str]:
+    """The installed tenacity as a wheel again; its requirement and hash."""
+    folder.mkdir()
+    found = distribution("tenacity")
+    path = folder / f"tenacity-{found.version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file in found.files or ():
+            if (
+                "__pycache__" not in file.parts
+                and ".." not in file.parts
+                and file.name not in ("INSTALLER", "REQUESTED")
+            ):
+                wheel.writestr(zipfile.ZipInfo(str(file)), file.read_binary())
+        wheel.writestr(f"tenacity-{found.version}.data/scripts/tool", "#!python")
+    return f"tenacity=={found.version}", hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pipeline(**consumer: Any) -> Any:
+    handler = {"stream": "orders", "handler": "app.orders.consumer.lambda_handler", **consumer}
+    table = {"name": "shop", "lock": "function.lock", "streams": {"orders": {}}, "consumers": {"totals": handler}}
+    return parse(table)
+
+
+def names(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+
+
+def test_the_same_input_makes_the_same_bytes(root: Path, tmp_path: Path) -> None:
+    """Whatever the files' times and the folder's order."""
+    first = function_package(pipeline(), "totals", root=root, out=tmp_path / "a")
+    for number, file in enumerate(sorted(root.rglob("*"), reverse=True)):
+        os.utime(file, (number, number))
+    again = function_package(pipeline(), "totals", root=root, out=tmp_path / "b")
+
+    assert first.path.read_bytes() == again.path.read_bytes()
+    assert (first.key, first.digest) == (again.key, again.digest)
+
+
+def test_another_content_is_another_key(root: Path, tmp_path: Path) -> None:
+    first = function_package(pipeline(), "totals", root=root, out=tmp_path)
+    (root / "app" / "orders" / "table.sql").write_text("SELECT 2")
+
+    assert function_package(pipeline(), "totals", root=root, out=tmp_path).key != first.key
+
+
+def test_a_package_holds_the_consumer_kstream_and_the_lock_and_nothing_else(root: Path, tmp_path: Path) -> None:
+    made = function_package(pipeline(), "totals", root=root, out=tmp_path)
+    inside = names(made.path)
+
+    assert inside == sorted(inside)
+    assert [name for name in inside if name.startswith("app/")] == [
+        "app/__init__.py", "app/orders/__init__.py", "app/orders/consumer.py", "app/orders/table.sql",
+    ]  # fmt: skip
+    tops = {name.partition("/")[0] for name in inside}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"app", "kstream", "tenacity"}
+    parts = {name.split("/")[1] for name in inside if name.startswith("kstream/")}
+    assert parts.isdisjoint({"cli", "local", "testing", "redrive", "__pycache__"})
+    assert made.zipped == made.path.stat().st_size
+    assert dict(made.largest)["kstream"] > 100_000
+
+
+@pytest.mark.parametrize(
+    ("consumer", "own"),
+    [
+        ({"handler": "alone.lambda_handler"}, ["alone.py"]),
+        ({"handler": "app.other.lambda_handler", "include": ["app/other.py"]}, ["app/__init__.py", "app/other.py"]),
+        ({"handler": "app.orders.consumer.f", "include": ["app", "alone.py"]}, ["alone.py", "app/__init__.py"]),
+    ],
+)
+def test_what_is_included_can_be_said(root: Path, tmp_path: Path, consumer: dict[str, Any], own: list[str]) -> None:
+    inside = names(function_package(pipeline(**consumer), "totals", root=root, out=tmp_path, layered=True).path)
+
+    assert inside[: len(own)] == own
+    assert not [name for name in inside if name.startswith("kstream/")]
+
+
+def test_a_layer_holds_what_the_function_then_does_not(root: Path, tmp_path: Path) -> None:
+    whole = set(names(function_package(pipeline(), "totals", root=root, out=tmp_path / "whole").path))
+    thin = set(names(function_package(pipeline(), "totals", root=root, out=tmp_path, layered=True).path))
+    layer = set(names(layer_package(pipeline(), "totals", root=root, out=tmp_path).path))
+
+    assert {name.removeprefix("python/") for name in layer} | thin == whole
+    assert all(name.startswith("python/") for name in layer)
+
+
+def test_a_package_runs_where_nothing_else_is_installed(root: Path, tmp_path: Path) -> None:
+    """As in Lambda: a bare Python, the zip's content, the handler by its name."""
+    made = function_package(pipeline(), "totals", root=root, out=tmp_path)
+    event = kinesis_event([(b"hello", "key")])
+    program = (
+        "import sys, json; sys.path.insert(0, sys.argv[1]);"
+        "from app.orders.consumer import lambda_handler; print(lambda_handler(json.loads(sys.argv[2])))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, made.path, json.dumps(event)],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+
+    assert run.stdout.splitlines() == ["hello", "{'batchItemFailures': []}"]
+    assert base64.b64decode(event["Records"][0]["kinesis"]["data"]) == b"hello"
+
+
+def test_a_package_above_the_budget_is_refused_with_what_takes_most(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "ZIPPED_BUDGET", 1000)
+    with pytest.raises(PackageError, match=r"the budget is 1,000 .* Most is taken by kstream"):
+        function_package(pipeline(), "totals", root=root, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("consumer", "words"),
+    [
+        ({"handler": "app.missing.lambda_handler"}, "stands in no file below"),
+        ({"include": ["app/nothing.py"]}, "which is not there"),
+        ({"include": ["alone.py"]}, "does not hold app/orders/consumer.py"),
+        ({"include": ["../wheels"]}, "is outside of"),
+    ],
+)
+def test_code_that_is_not_there_is_said_so(root: Path, tmp_path: Path, consumer: dict[str, Any], words: str) -> None:
+    with pytest.raises(PackageError, match=words):
+        function_package(pipeline(**consumer), "totals", root=root, out=tmp_path)
+
+
+def test_a_lock_without_a_wheel_or_with_another_hash_is_refused_with_what_pip_says(root: Path, tmp_path: Path) -> None:
+    (root / "function.lock").write_text("tenacity==0.0.1 --hash=sha256:" + "0" * 64)
+    with pytest.raises(WheelsNotFound, match=r"(?s)python3.13 on arm64.*tenacity"):
+        function_package(pipeline(), "totals", root=root, out=tmp_path)
+    (root / "function.lock").write_text(f"tenacity=={distribution('tenacity').version} --hash=sha256:{'0' * 64}")
+    with pytest.raises(WheelsNotFound, match=r"(?i)hash"):
+        function_package(pipeline(), "totals", root=root, out=tmp_path)
+    (root / "function.lock").unlink()
+    with pytest.raises(WheelsNotFound, match="there is no lock"):
+        function_package(pipeline(), "totals", root=root, out=tmp_path)
+
+
+def test_wheels_are_those_of_the_functions_platform() -> None:
+    assert "manylinux_2_28_aarch64" in platforms("python3.13", "arm64")
+    assert "manylinux2014_x86_64" in platforms("python3.13", "x86_64")
+    # Amazon Linux 2, under Python 3.11, has an older C library.
+    assert "manylinux_2_28_x86_64" not in platforms("python3.11", "x86_64")
