@@ -38,9 +38,10 @@ def run(*, quick: bool = False) -> Result:
     event = plain_event(records)
     for index, entry in enumerate(event["Records"]):
         entry["kinesis"]["partitionKey"] = f"k-{index % KEYS}"
-    one_by_one, _ = _kstream(event, max_workers=1)
-    side_by_side, ordered = _kstream(event, max_workers=64)
-    peer, peer_ordered = _powertools(event)
+    rounds = [(_kstream(event, max_workers=1), _kstream(event, max_workers=64), _powertools(event)) for _ in range(2)]
+    # The least time of each, as everywhere here; order must have held every time.
+    one_by_one, side_by_side, peer = (min(seconds for seconds, _ in runs) for runs in zip(*rounds, strict=True))
+    _, ordered, peer_ordered = (all(kept for _, kept in runs) for runs in zip(*rounds, strict=True))
     rows = [
         ("kstream, max_workers=1", f"{one_by_one:.2f} s", "1.0", "yes"),
         ("kstream, max_workers=64", f"{side_by_side:.2f} s", f"{one_by_one / side_by_side:.1f}", _yes(ordered)),

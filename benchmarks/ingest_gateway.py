@@ -117,7 +117,10 @@ def run(*, quick: bool = False) -> Result:
     rendering = least_times(_rendering(batch), 3 if quick else 10)
     rows = [
         *((f"single puts, {name}", f"{seconds / PUTS * 1e6:.0f} us a request") for name, seconds in singles.items()),
-        *((f"batches of 500, {name}", f"{seconds / RECORDS * 1e6:.2f} us a record") for name, seconds in batches.items()),
+        *(
+            (f"batches of 500, {name}", f"{seconds / RECORDS * 1e6:.2f} us a record")
+            for name, seconds in batches.items()
+        ),
         *((name, f"{seconds / RECORDS * 1e6:.2f} us a record") for name, seconds in rendering.items()),
     ]
     more = (batches["gateway"] - batches["bare handler"]) / RECORDS * 1e6
@@ -126,7 +129,9 @@ def run(*, quick: bool = False) -> Result:
         ("what", "time"),
         rows,
         [
-            Bound("single puts a second, of a bare handler's", singles["bare handler"] / singles["gateway"], at_least=0.3),
+            Bound(
+                "single puts a second, of a bare handler's", singles["bare handler"] / singles["gateway"], at_least=0.3
+            ),
             Bound("gateway time a record in batches of 500, us more than a bare handler", more, at_most=20.0),
         ],
     )
