@@ -12,9 +12,11 @@ import json
 import logging
 import time
 from base64 import b64encode
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from kstream.core.errors import ConfigurationError
 from kstream.ingest.api import unlocked
 from kstream.ingest.contract import JSON, Limits
 from kstream.ingest.enforcing.call import Call, Refused
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from kstream.ingest.http import Head
 
 _log = logging.getLogger(__name__)
+
+_NEEDED = ("airspeed", "fastjsonschema", "jsonschema")
 
 
 class _Failure(Exception):
@@ -66,6 +70,8 @@ class Gateway:
         authorize: Authorize,
         limits: Limits | None = None,
     ) -> None:
+        if missing := [name for name in _NEEDED if find_spec(name) is None]:
+            raise ConfigurationError(f"the ingest gateway needs {', '.join(missing)}: pip install 'kstream[local]'")
         self._limits = limits or Limits()
         self._api = Api(document)
         self._failures = Failures(document)

@@ -25,7 +25,7 @@ class GatewayServer:
     """Serves an application from entering to leaving the context.
 
     ``port``     0 takes a free one; ``port`` and ``url`` tell which. A port in use is a ``ConfigurationError``.
-    ``host``     the loopback by default: the local gateway locks no door.
+    ``host``     the loopback by default: an unlocked gateway is for this machine alone.
     ``workers``  threads that put, and so the puts in flight.
 
     Leaving lets requests under way end, for some seconds. Enter and leave on any thread, once.

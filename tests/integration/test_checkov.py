@@ -40,4 +40,4 @@ def test_each_skip_stands_below_its_reason() -> None:
     skips = [number for number, line in enumerate(lines) if line.startswith("  - ")]
 
     assert skips
-    assert [lines[number] for number in skips if not re.match(r"  # .{20,}", lines[number - 1])] == []
+    assert [lines[number] for number in skips if not re.match(r"  # .{10,}", lines[number - 1])] == []

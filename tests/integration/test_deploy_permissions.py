@@ -12,7 +12,7 @@ import pytest
 from consumers.archive.consumer import Archive
 from consumers.flights import table_consumer
 from deploy import permissions
-from deploy.config import Pipeline, load, parse
+from deploy.config import load, parse
 from deploy.permissions import Caller, grants
 from deploy.synthesis import stacks
 from kstream import (
@@ -21,7 +21,6 @@ from kstream import (
     DynamoDBTransaction,
     Handler,
     KinesisDeadLetters,
-    Record,
     Reject,
     S3DeadLetters,
     SQSDeadLetters,
@@ -33,6 +32,8 @@ from kstream.testing.events import LambdaContext, kinesis_event
 from tests.golden.deploy import ROOT
 
 if TYPE_CHECKING:
+    from deploy.config import Pipeline
+    from kstream import Record
     from kstream.local.emulator import Emulator
 
 _IN_A_TRANSACTION = {

@@ -89,3 +89,14 @@ def test_a_queue_has_its_own_knobs_and_no_others() -> None:
 
 def test_with_fan_out_it_reads_as_a_registered_consumer() -> None:
     assert mapping(stream="orders", fan_out=True)["EventSourceArn"] == {"Ref": "FanOut"}
+
+
+def test_the_knobs_that_only_aws_turns_are_part_of_the_one_description() -> None:
+    from kstream import ConfigurationError, EventSourceMapping
+
+    rules = EventSourceMapping(
+        on_failure="arn:aws:sqs:eu-west-1:123456789012:q", filters=("{}",), event_count_metrics=True
+    )
+    assert (rules.filters, rules.event_count_metrics) == (("{}",), True)
+    with pytest.raises(ConfigurationError, match="filters is 6"):
+        EventSourceMapping(filters=("{}",) * 6)

@@ -12,6 +12,7 @@ from kstream.core.errors import ConfigurationError
 from kstream.ingest.api import ApiKeys, Iam, IngestApi, IngestStream, Jwt, Unlocked
 from kstream.ingest.contract import Limits
 from kstream.ingest.enforcing.call import Allowed, Kind, Refused
+from kstream.ingest.enforcing.door import Door
 from kstream.ingest.engine.authorization import everyone
 from kstream.ingest.engine.velocity import TemplateError
 from kstream.ingest.gateway import Gateway, unlocked_gateway
@@ -203,6 +204,13 @@ def test_an_authorizer_that_raises_keeps_everybody_out(
     assert not streams.calls
     assert "RuntimeError" in caplog.text
     assert "token" not in caplog.text + response.body.decode()
+
+
+def test_the_door_of_this_machine_is_such_an_authorizer(streams: MemoryStreams) -> None:
+    """Whose locks are missing, it keeps everybody out."""
+    gateway = Gateway(deployed(LOCKED), streams, authorize=Door({}).check)
+    assert gateway.handle(head(), b"x").status == 500
+    assert not streams.calls
 
 
 def test_where_signed_requests_are_taken_an_unknown_path_is_403(locked: Gateway) -> None:

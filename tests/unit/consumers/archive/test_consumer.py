@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from typing import Any
 
@@ -27,12 +26,12 @@ class Bucket:
         self.objects: dict[str, bytes] = {}
         self._failures = failures
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
-        assert (Bucket, ContentType) == ("b", "application/x-ndjson")
+    def put_object(self, **request: Any) -> None:
+        assert (request["Bucket"], request["ContentType"]) == ("b", "application/x-ndjson")
         if self._failures:
             self._failures -= 1
             raise ConnectionError("S3 is away")
-        self.objects[Key] = io.BytesIO(Body).read()
+        self.objects[request["Key"]] = request["Body"]
 
     def ids(self) -> list[str]:
         return [json.loads(line)["id"] for body in self.objects.values() for line in body.splitlines()]
