@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from kstream.core.errors import ConfigurationError
 from kstream.ingest import ApiKeyAuthorizer, AuthorizationRequest, Deny, Grant, KeyHolder, hash_api_key, new_api_key
 from tests.support.authorizing import request_event, token_event
 
-KEYS = {name: new_api_key() for name in ("shop", "till", "app")}
+# The same in every process: they are part of test ids, which all workers must agree on.
+KEYS = {name: sha256(name.encode()).hexdigest()[:43] for name in ("shop", "till", "app")}
 HOLDERS = [KeyHolder(name, hash_api_key(key), [f"{name}-stream"]) for name, key in KEYS.items()]
 
 
