@@ -89,6 +89,10 @@ def assert_put(record: dict[str, Any]) -> None:
     assert record["sequenceNumber"].isdecimal()
 
 
+# A key of blanks has a question of its own: engines differ there.
+KEYS = st.from_regex(PARTITION_KEY, fullmatch=True).filter(lambda key: key.strip() != "")
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200))
 def test_a_single_record_is_put_byte_for_byte(engine: Engine, http: httpx.Client, single: str, data: bytes) -> None:
@@ -123,7 +127,7 @@ def test_an_empty_body_of_text_comes_as_an_empty_object(engine: Engine, http: ht
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(records=st.lists(st.tuples(st.binary(max_size=50), st.from_regex(PARTITION_KEY, fullmatch=True)), min_size=1))
+@given(records=st.lists(st.tuples(st.binary(max_size=50), KEYS), min_size=1))
 def test_a_batch_is_put_byte_for_byte(
     engine: Engine, http: httpx.Client, batch: str, records: list[tuple[bytes, str]]
 ) -> None:

@@ -1,0 +1,355 @@
+"""The whole pipeline on LocalStack: up, records through the deployed API, plan, failures on the way, and down.
+
+LocalStack invokes the packages that ``up`` made, from the event source mappings that it made.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploy.__main__ import main
+from deploy.stack import artifacts
+from kstream import IngestClient
+from tests.docs.pages import ROOT
+from tests.support.processes import within_a_minute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.localstack.clients import Clients
+
+pytestmark = pytest.mark.xdist_group("deploy")
+
+FLIGHT = {"carrier": "UA", "year": 2013, "month": 1, "day": 1, "distance": 100, "dep_time": 5, "dep_delay": 7}
+
+PIPELINE = """
+name = "{name}"
+account = "000000000000"
+lock = "{root}/requirements/function.lock"
+
+[streams.flights]
+physical_name = "{name}-flights"
+mode = "provisioned"
+shards = 1
+retention_hours = 48
+
+[buckets.archive]
+
+[tables.delays]
+partition_key = "carrier"
+sort_key = "day"
+
+[consumers.delays]
+handler = "consumers.flights.table_consumer.lambda_handler"
+include = ["consumers/flights/table_consumer.py"]
+stream = "flights"
+runtime = "python3.11"
+memory_mb = 256
+mapping = {{ maximum_retry_attempts = 1 }}
+
+[[consumers.delays.uses]]
+table = "delays"
+actions = ["dynamodb:UpdateItem"]
+variable = "DELAYS_TABLE"
+
+[consumers.archive]
+handler = "consumers.archive.consumer.lambda_handler"
+stream = "flights"
+runtime = "python3.11"
+ledger = "none"
+environment = {{ ARCHIVE_PREFIX = "flights/" }}
+
+[[consumers.archive.uses]]
+bucket = "archive"
+prefix = "flights/"
+actions = ["s3:PutObject"]
+variable = "ARCHIVE_BUCKET"
+
+[network]
+zones = 2
+
+[ingest.streams.flights]
+who = "iam"
+"""
+
+
+@dataclass
+class Place:
+    """A folder with a ``pipeline.toml``, and where it is deployed to."""
+
+    name: str
+    folder: Path
+    endpoint_url: str
+    session: Clients
+    capsys: pytest.CaptureFixture[str] | None = None
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "pipeline.toml"
+
+    def run(self, command: str, *options: str) -> int:
+        where = ["--config", str(self.file), "--endpoint-url", self.endpoint_url]
+        return main([command, *where, *options])
+
+    def json(self, capsys: pytest.CaptureFixture[str], command: str, *options: str) -> tuple[int, list[Any]]:
+        """The exit code, and the lines of JSON."""
+        capsys.readouterr()
+        code = self.run(command, "--json", *options)
+        return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    def status_of(self, role: str) -> str:
+        stack = f"{self.name}-{role}"
+        return str(self.session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+
+    def stacks(self) -> set[str]:
+        pages = self.session.client("cloudformation").get_paginator("describe_stacks").paginate()
+        found = {one["StackName"]: one["StackStatus"] for page in pages for one in page["Stacks"]}
+        return {name for name, status in found.items() if self.name in name and status != "DELETE_COMPLETE"}
+
+    def output(self, role: str, name: str) -> str:
+        found = self.session.client("cloudformation").describe_stacks(StackName=f"{self.name}-{role}")["Stacks"][0]
+        return {one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}[name]
+
+    def messages(self, queue: str) -> list[Any]:
+        """The messages that it comes to, which stay in it."""
+        sqs = self.session.client("sqs")
+        found: list[Any] = []
+
+        def come() -> bool:
+            answer = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0, WaitTimeSeconds=1)
+            found.extend(json.loads(message["Body"]) for message in answer.get("Messages", ()))
+            return bool(found)
+
+        assert within_a_minute(come)
+        return found
+
+
+@contextmanager
+def place(folder: Path, endpoint_url: str, session: Clients, text: str) -> Iterator[Place]:
+    """Takes away what is left at the end, with its data."""
+    name = f"d{uuid.uuid4().hex[:10]}"
+    (folder / "pipeline.toml").write_text(text.format(name=name, root=ROOT))
+    found = Place(name, folder, endpoint_url, session)
+    yield found
+    for stack in sorted(found.stacks(), reverse=True):
+        session.client("cloudformation").delete_stack(StackName=stack)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory, localstack: str, localstack_session: Clients) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("pipeline")
+    shutil.copytree(ROOT / "consumers", folder / "consumers", ignore=shutil.ignore_patterns("__pycache__"))
+    with place(folder, localstack, localstack_session, PIPELINE) as made:
+        assert made.run("up") == 0
+        yield made
+
+
+@pytest.fixture
+def small(tmp_path: Path, localstack: str, localstack_session: Clients) -> Iterator[Place]:
+    """A stream and its alarms; nothing is deployed yet."""
+    text = 'name = "{name}"\n[streams.s]\nphysical_name = "{name}-s"\nmode = "provisioned"\nshards = 1\n'
+    with place(tmp_path, localstack, localstack_session, text) as made:
+        yield made
+        streams = localstack_session.client("kinesis").list_streams()["StreamNames"]
+        if f"{made.name}-s" in streams:
+            localstack_session.client("kinesis").delete_stream(StreamName=f"{made.name}-s")
+
+
+def test_records_go_from_the_deployed_api_through_the_deployed_functions(pipeline: Place) -> None:
+    """Sums and lines of the good ones; the rejected one among the dead letters; the failing one, alone, given up."""
+    url = f"{pipeline.endpoint_url}/restapis/{pipeline.output('ingest', 'ApiId')}/v1/_user_request_"
+    flights = [FLIGHT, FLIGHT | {"carrier": ""}, FLIGHT | {"carrier": "AA"}, {"carrier": "without a distance"}]
+    with IngestClient(url, stream=f"{pipeline.name}-flights") as api:
+        api.put_many(
+            [(json.dumps(flight).encode(), flight["carrier"] or "none") for flight in flights]
+        ).raise_for_failures()
+
+    (letter, *_) = pipeline.messages(pipeline.output("consumer-delays", "DeadLettersUrl"))
+    assert (letter["consumer"], letter["reason"]) == ("FlightDelays", "the flight has no carrier")
+    (given_up, *_) = pipeline.messages(pipeline.output("consumer-delays", "OnFailureUrl"))
+    assert given_up["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert given_up["requestContext"]["approximateInvokeCount"] == 2
+    # Only a partial failure leaves the one record: a failed batch would be of four.
+    assert given_up["KinesisBatchInfo"]["batchSize"] == 1
+    items = pipeline.session.client("dynamodb").scan(TableName=f"{pipeline.name}-delays")["Items"]
+    assert {item["carrier"]["S"]: (item["flights"]["N"], item["delay_minutes"]["N"]) for item in items} == {
+        "UA": ("1", "7"),
+        "AA": ("1", "7"),
+    }
+    s3, bucket = pipeline.session.client("s3"), pipeline.output("stream", "ArchiveBucketName")
+
+    def archived() -> list[str]:
+        keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
+        return [line for key in keys for line in s3.get_object(Bucket=bucket, Key=key)["Body"].read().splitlines()]
+
+    assert within_a_minute(lambda: len(archived()) >= 4)
+    assert [json.loads(json.loads(line)["data"]) for line in archived()] == flights
+
+
+def test_up_again_changes_nothing_and_says_what_localstack_skipped(
+    pipeline: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = pipeline.json(capsys, "up")
+
+    assert code == 0
+    assert set(said[-1]["result"].values()) == {"unchanged"}
+    skipped = [(one["stack"], one["logical_id"], one["setting"]) for one in said[-1]["skipped"]]
+    assert {(stack.removeprefix(f"{pipeline.name}-"), name, setting) for stack, name, setting in skipped} == {
+        ("network", "FlowLog", ""),
+        ("network", "DelaysSecurityGroupToEndpoints", ""),
+        ("network", "ArchiveSecurityGroupToEndpoints", ""),
+        ("stream", "FlightsStream", "RetentionPeriodHours"),
+        ("stream", "FlightsStream", "StreamEncryption"),
+        ("monitoring", "Dashboard", ""),
+    }
+    # That the settings are ignored is so, and not only said.
+    kinesis = pipeline.session.client("kinesis")
+    found = kinesis.describe_stream_summary(StreamName=f"{pipeline.name}-flights")["StreamDescriptionSummary"]
+    assert (found["RetentionPeriodHours"], found["EncryptionType"]) == (24, "NONE")
+
+
+def test_plan_shows_no_change_and_then_the_one_that_is_made(
+    pipeline: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pipeline.run("plan") == 0
+    said = capsys.readouterr().out
+    assert "No changes" in said
+    assert "VPC endpoint sqs (interface, 2 zones): about 14.60 USD a month for delays: its dead letters" in said
+    pipeline.file.write_text(pipeline.file.read_text().replace("memory_mb = 256", "memory_mb = 512"))
+
+    code, (planned,) = pipeline.json(capsys, "plan")
+
+    assert code == 2
+    changed = [(stack["name"], *stack["changes"]) for stack in planned["stacks"] if stack["changes"]]
+    ((stack, change),) = changed
+    assert stack == f"{pipeline.name}-consumer-delays"
+    assert (change["action"], change["logical_id"], change["loses_data"]) == ("modify", "Function", False)
+    assert pipeline.run("up") == 0
+    function = pipeline.session.client("lambda").get_function_configuration(FunctionName=f"{pipeline.name}-delays")
+    assert function["MemorySize"] == 512
+    assert pipeline.run("plan") == 0
+
+
+def test_status_tells_states_and_outputs(pipeline: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    code, (said,) = pipeline.json(capsys, "status")
+
+    assert code == 0
+    states = {stack["name"].removeprefix(f"{pipeline.name}-"): stack for stack in said["stacks"]}
+    assert set(states) == {"network", "stream", "consumer-delays", "consumer-archive", "ingest", "monitoring"}
+    assert {stack["phase"] for stack in states.values()} == {"ready"}
+    assert {stack["drift"] for stack in states.values()} == {"not told"}
+    assert states["stream"]["outputs"]["FlightsStreamName"] == f"{pipeline.name}-flights"
+
+
+def test_down_keeps_data_until_it_is_named_and_leaves_nothing_else(
+    pipeline: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last of this module that needs the pipeline."""
+    ledger, stream, table = f"{pipeline.name}-delays-ledger", f"{pipeline.name}-flights", f"{pipeline.name}-delays"
+    bucket = pipeline.output("stream", "ArchiveBucketName")
+    dynamodb, kinesis = pipeline.session.client("dynamodb"), pipeline.session.client("kinesis")
+    dynamodb.put_item(TableName=ledger, Item={"scope": {"S": "s"}, "position": {"S": "p"}})
+    dynamodb.put_item(TableName=table, Item={"carrier": {"S": "s"}, "day": {"S": "p"}})
+    pipeline.session.client("s3").put_object(Bucket=bucket, Key="a", Body=b"")
+    before = pipeline.stacks()
+
+    code, (refused,) = pipeline.json(capsys, "down")
+    assert (code, refused["error"]) == (1, "DataWouldBeLost")
+    assert ledger in refused["next"]
+    assert pipeline.stacks() == before
+
+    queues = [f"{pipeline.name}-delays-{queue}" for queue in ("dead-letters", "on-failure")]
+    code, said = pipeline.json(capsys, "down", "--delete-data", ledger, *queues)
+    assert code == 0
+    assert {one["name"] for one in said[-1]["result"]["left"]} == {stream, table, bucket}
+    assert pipeline.stacks() == set()
+    assert stream in kinesis.list_streams()["StreamNames"]
+
+    assert pipeline.run("down", "--delete-data", stream, table, bucket) == 0
+
+    def own(names: list[str]) -> list[str]:
+        return [name for name in names if pipeline.name in name]
+
+    iam = [role["RoleName"] for role in pipeline.session.client("iam").list_roles()["Roles"]]
+    assert [name for name in own(iam) if "LogRole" not in name] == []
+    assert within_a_minute(lambda: own(kinesis.list_streams()["StreamNames"]) == [])
+    assert own(dynamodb.list_tables()["TableNames"]) == []
+    assert own([one["Name"] for one in pipeline.session.client("s3").list_buckets()["Buckets"]]) == []
+    assert own(pipeline.session.client("sqs").list_queues().get("QueueUrls", [])) == []
+    functions = pipeline.session.client("lambda").list_functions()["Functions"]
+    assert own([one["FunctionName"] for one in functions]) == []
+    apis = pipeline.session.client("apigateway").get_rest_apis()["items"]
+    assert own([one["name"] for one in apis]) == []
+
+
+def test_a_first_creation_that_failed_is_named_and_created_anew(
+    small: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinesis = small.session.client("kinesis")
+    kinesis.create_stream(StreamName=f"{small.name}-s", ShardCount=1)
+    code, said = small.json(capsys, "up")
+    assert (code, said[-1]["error"]) == (1, "NameTaken")
+    assert "--replace-failed" in said[-1]["next"]
+    assert small.status_of("stream") == "ROLLBACK_COMPLETE"
+
+    code, said = small.json(capsys, "up")
+    assert (code, said[-1]["error"]) == (1, "StackFailed")
+    assert "up --replace-failed" in said[-1]["next"]
+
+    kinesis.delete_stream(StreamName=f"{small.name}-s")
+    assert within_a_minute(lambda: f"{small.name}-s" not in kinesis.list_streams()["StreamNames"])
+    assert small.run("up", "--replace-failed") == 0
+    assert small.status_of("stream") == "CREATE_COMPLETE"
+
+
+def test_what_an_interrupted_up_has_begun_is_taken_up_again(
+    small: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was ended between making the change set and executing it; the templates then go through the bucket."""
+    small.session.client("cloudformation").create_change_set(
+        StackName=f"{small.name}-stream",
+        ChangeSetName="interrupted",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}),
+    )
+    assert small.status_of("stream") == "REVIEW_IN_PROGRESS"
+    assert small.run("plan") == 2
+    monkeypatch.setattr(artifacts, "BODY_LIMIT", 100)
+
+    assert small.run("up") == 0
+
+    assert small.status_of("stream") == "CREATE_COMPLETE"
+    bucket = f"{small.name}-artifacts-000000000000-us-east-1"
+    kept = small.session.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
+    assert {one["Key"].rpartition("-")[0] for one in kept} == {
+        f"templates/{small.name}-stream",
+        f"templates/{small.name}-monitoring",
+    }
+    assert small.run("down", "--delete-data", f"{small.name}-s") == 0
+    assert bucket not in [one["Name"] for one in small.session.client("s3").list_buckets()["Buckets"]]
+
+
+def test_a_stack_that_somebody_else_made_is_left_alone(small: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    small.session.client("cloudformation").create_stack(
+        StackName=f"{small.name}-stream",
+        TemplateBody=json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}),
+    )
+    assert within_a_minute(lambda: small.status_of("stream") == "CREATE_COMPLETE")
+    for command in ("plan", "up", "down"):
+        code, said = small.json(capsys, command)
+        assert (code, said[-1]["error"]) == (1, "NameTaken")
+    assert small.status_of("stream") == "CREATE_COMPLETE"
+
+
+def test_the_credentials_of_another_account_are_refused(small: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    small.file.write_text('account = "123456789012"\n' + small.file.read_text())
+    code, said = small.json(capsys, "plan")
+    assert (code, said[-1]["error"]) == (1, "WrongAccount")
