@@ -1,6 +1,7 @@
-"""``python -m deploy``: from ``pipeline.toml`` to templates.
+"""``python -m deploy``: from ``pipeline.toml`` to templates, and from there to stacks.
 
-Exit codes: 0 when all is well, 1 when ``lint`` found something, 2 when the configuration cannot be used.
+Exit codes: 0 when all is well, 1 when ``lint`` found something, 2 when the configuration cannot be used; those of ``plan``,
+``up``, ``status`` and ``down`` stand in ``deploy.commands``.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy import commands as live
 from deploy.config import InvalidConfiguration, Pipeline, Problem, load
 from kstream import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import NoReturn
 
     from rich.console import Console
 
@@ -23,7 +26,11 @@ OK, FOUND, UNUSABLE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; answers its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest:
+        parser.set_defaults(usage_error=getattr(options, "usage_error", None))
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
@@ -33,13 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _unusable(InvalidConfiguration(str(options.config), [Problem("", str(error))]), as_json=options.json)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """As argparse does it, but with the command's own exit code: 2 would mean that ``plan`` has found changes."""
+        self.print_usage(sys.stderr)
+        self.exit(self.get_default("usage_error") or UNUSABLE, f"{self.prog}: error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m deploy", description="From pipeline.toml to CloudFormation.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    shared = argparse.ArgumentParser(add_help=False)
+    parser = _Parser(prog="python -m deploy", description="From pipeline.toml to CloudFormation, and to AWS.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    shared = _Parser(add_help=False)
     shared.add_argument("--config", type=Path, default=Path("pipeline.toml"), help="the file (pipeline.toml)")
     shared.add_argument("--env", help="lay [env.NAME] over the rest", metavar="NAME")
-    plain = argparse.ArgumentParser(add_help=False)
+    plain = _Parser(add_help=False)
     plain.add_argument("--json", action="store_true", help="JSON on standard output")
 
     synth = commands.add_parser("synth", parents=[shared, plain], help="write a template for each stack")
@@ -58,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     package.set_defaults(run=_package)
     schema = commands.add_parser("schema", parents=[plain], help="a JSON Schema of pipeline.toml, for editors")
     schema.set_defaults(run=_schema)
+    live.add(commands, [shared, plain])
     return parser
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 NOT_RUN = {
     "kstream consume order_totals.py --stream orders --region eu-west-1": "needs an AWS account, and there is none",
+    "python -m deploy plan --env prod; python -m deploy up --env prod": "needs an AWS account, and there is none",
+    "python -m deploy up --endpoint-url http://127.0.0.1:4566": "tests/integration/test_deploy.py does so, on a free port",
     "docker compose up --wait": "needs Docker; `make lint` checks the file, where there is Docker",
     "docker compose run --rm demo": "needs Docker; runs `make demo`, which has its own test",
 }

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 SAID = " ".join(Page("README.md").section("What it does not do").split())
 
 
-@pytest.mark.parametrize("command", ["plan", "up", "down"])
-def test_no_deployment(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_adoption_of_what_stands(capsys: pytest.CaptureFixture[str]) -> None:
     from deploy.__main__ import main
 
-    assert "deployment" in SAID
-    with pytest.raises(SystemExit):
-        main([command])
-    assert "invalid choice" in capsys.readouterr().err
+    assert "adopts" in SAID
+    with pytest.raises(SystemExit) as ended:
+        main(["up", "--adopt"])
+    assert ended.value.code == 1
+    assert "unrecognized arguments: --adopt" in capsys.readouterr().err
 
 
 def test_no_other_event_source() -> None:

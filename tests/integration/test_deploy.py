@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from tests.support.localstack.clients import Clients
 
-pytestmark = pytest.mark.xdist_group("deploy")
-
 FLIGHT = {"carrier": "UA", "year": 2013, "month": 1, "day": 1, "distance": 100, "dep_time": 5, "dep_delay": 7}
 
 PIPELINE = """
@@ -89,7 +87,6 @@ class Place:
     folder: Path
     endpoint_url: str
     session: Clients
-    capsys: pytest.CaptureFixture[str] | None = None
 
     @property
     def file(self) -> Path:
@@ -116,7 +113,7 @@ class Place:
 
     def output(self, role: str, name: str) -> str:
         found = self.session.client("cloudformation").describe_stacks(StackName=f"{self.name}-{role}")["Stacks"][0]
-        return {one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}[name]
+        return str({one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}[name])
 
     def messages(self, queue: str) -> list[Any]:
         """The messages that it comes to, which stay in it."""
@@ -143,11 +140,10 @@ def place(folder: Path, endpoint_url: str, session: Clients, text: str) -> Itera
         session.client("cloudformation").delete_stack(StackName=stack)
 
 
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory, localstack: str, localstack_session: Clients) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("pipeline")
-    shutil.copytree(ROOT / "consumers", folder / "consumers", ignore=shutil.ignore_patterns("__pycache__"))
-    with place(folder, localstack, localstack_session, PIPELINE) as made:
+@pytest.fixture
+def pipeline(tmp_path: Path, localstack: str, localstack_session: Clients) -> Iterator[Place]:
+    shutil.copytree(ROOT / "consumers", tmp_path / "consumers", ignore=shutil.ignore_patterns("__pycache__"))
+    with place(tmp_path, localstack, localstack_session, PIPELINE) as made:
         assert made.run("up") == 0
         yield made
 
@@ -163,10 +159,17 @@ def small(tmp_path: Path, localstack: str, localstack_session: Clients) -> Itera
             localstack_session.client("kinesis").delete_stream(StreamName=f"{made.name}-s")
 
 
-def test_records_go_from_the_deployed_api_through_the_deployed_functions(pipeline: Place) -> None:
+def records_go_from_the_deployed_api_through_the_deployed_functions(
+    pipeline: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Sums and lines of the good ones; the rejected one among the dead letters; the failing one, alone, given up."""
-    url = f"{pipeline.endpoint_url}/restapis/{pipeline.output('ingest', 'ApiId')}/v1/_user_request_"
-    flights = [FLIGHT, FLIGHT | {"carrier": ""}, FLIGHT | {"carrier": "AA"}, {"carrier": "without a distance"}]
+    url = pipeline.json(capsys, "up")[1][-1]["ingestUrl"]
+    flights: list[dict[str, Any]] = [
+        FLIGHT,
+        FLIGHT | {"carrier": ""},
+        FLIGHT | {"carrier": "AA"},
+        {"carrier": "without a distance"},
+    ]
     with IngestClient(url, stream=f"{pipeline.name}-flights") as api:
         api.put_many(
             [(json.dumps(flight).encode(), flight["carrier"] or "none") for flight in flights]
@@ -194,7 +197,7 @@ def test_records_go_from_the_deployed_api_through_the_deployed_functions(pipelin
     assert [json.loads(json.loads(line)["data"]) for line in archived()] == flights
 
 
-def test_up_again_changes_nothing_and_says_what_localstack_skipped(
+def up_again_changes_nothing_and_says_what_localstack_skipped(
     pipeline: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, said = pipeline.json(capsys, "up")
@@ -216,9 +219,7 @@ def test_up_again_changes_nothing_and_says_what_localstack_skipped(
     assert (found["RetentionPeriodHours"], found["EncryptionType"]) == (24, "NONE")
 
 
-def test_plan_shows_no_change_and_then_the_one_that_is_made(
-    pipeline: Place, capsys: pytest.CaptureFixture[str]
-) -> None:
+def plan_shows_no_change_and_then_the_one_that_is_made(pipeline: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert pipeline.run("plan") == 0
     said = capsys.readouterr().out
     assert "No changes" in said
@@ -238,7 +239,7 @@ def test_plan_shows_no_change_and_then_the_one_that_is_made(
     assert pipeline.run("plan") == 0
 
 
-def test_status_tells_states_and_outputs(pipeline: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def status_tells_states_and_outputs(pipeline: Place, capsys: pytest.CaptureFixture[str]) -> None:
     code, (said,) = pipeline.json(capsys, "status")
 
     assert code == 0
@@ -249,10 +250,9 @@ def test_status_tells_states_and_outputs(pipeline: Place, capsys: pytest.Capture
     assert states["stream"]["outputs"]["FlightsStreamName"] == f"{pipeline.name}-flights"
 
 
-def test_down_keeps_data_until_it_is_named_and_leaves_nothing_else(
+def down_keeps_data_until_it_is_named_and_leaves_nothing_else(
     pipeline: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The last of this module that needs the pipeline."""
     ledger, stream, table = f"{pipeline.name}-delays-ledger", f"{pipeline.name}-flights", f"{pipeline.name}-delays"
     bucket = pipeline.output("stream", "ArchiveBucketName")
     dynamodb, kinesis = pipeline.session.client("dynamodb"), pipeline.session.client("kinesis")
@@ -288,6 +288,15 @@ def test_down_keeps_data_until_it_is_named_and_leaves_nothing_else(
     assert own([one["FunctionName"] for one in functions]) == []
     apis = pipeline.session.client("apigateway").get_rest_apis()["items"]
     assert own([one["name"] for one in apis]) == []
+
+
+def test_a_pipeline_goes_up_works_changes_and_goes_down(pipeline: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """One test, because the pipeline takes its time to come up, and each step stands on the one before."""
+    records_go_from_the_deployed_api_through_the_deployed_functions(pipeline, capsys)
+    up_again_changes_nothing_and_says_what_localstack_skipped(pipeline, capsys)
+    plan_shows_no_change_and_then_the_one_that_is_made(pipeline, capsys)
+    status_tells_states_and_outputs(pipeline, capsys)
+    down_keeps_data_until_it_is_named_and_leaves_nothing_else(pipeline, capsys)
 
 
 def test_a_first_creation_that_failed_is_named_and_created_anew(

@@ -20,7 +20,7 @@ from deploy.stack.account import Account, connect, identify
 from deploy.stack.changes import Change, read
 from deploy.stack.deployment import Deployment
 from deploy.stack.drift import drift
-from deploy.stack.following import Event, Patience, follow
+from deploy.stack.following import Patience, follow
 from deploy.stack.skipped import compared
 from deploy.stack.state import PIPELINE_TAG, Phase, State
 from deploy.stack.values import Artifacts, values
@@ -29,8 +29,11 @@ from deploy.stacks import ArtifactOf, OutputOf, PrefixListOf, Stack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deploy.stack.following import Event
+
 ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/shop-stream/1"
 CHANGE_SET = "arn:aws:cloudformation:eu-west-1:123456789012:changeSet/c/1"
+EXECUTED = {"ChangeSetName": CHANGE_SET, "RetainExceptOnCreate": True}
 STACK = Stack(
     name="shop-stream",
     role="stream",
@@ -238,7 +241,7 @@ def test_up_creates_and_tells_each_event_once(aws: Aws) -> None:
     aws.is_absent()
     aws.makes_change_set("CREATE", ADDED)
     aws.has_events(("0", "REVIEW_IN_PROGRESS", ""))
-    aws.stub().add_response("execute_change_set", {}, {"ChangeSetName": CHANGE_SET})
+    aws.stub().add_response("execute_change_set", {}, EXECUTED)
     aws.is_in("CREATE_IN_PROGRESS")
     aws.has_events(("1", "CREATE_IN_PROGRESS", ""), ("0", "REVIEW_IN_PROGRESS", ""))
     aws.is_in("CREATE_COMPLETE")
@@ -339,7 +342,7 @@ def test_data_is_not_taken_away_unless_told(aws: Aws) -> None:
     [
         ({"Action": "Modify", "Replacement": "False"}, "modify", False, False, True),
         ({"Action": "Modify", "Replacement": "True"}, "replace", False, True, True),
-        ({"Action": "Modify", "Replacement": "Conditional", "PolicyAction": "ReplaceAndDelete"}, "replace", True, False, False),
+        ({"Action": "Modify", "Replacement": "Conditional", "PolicyAction": "ReplaceAndDelete"}, "replace", True, False, 0),
         ({"Action": "Modify", "Replacement": "True", "PolicyAction": "ReplaceAndRetain"}, "replace", False, True, True),
         ({"Action": "Remove", "PolicyAction": "Retain"}, "remove", False, True, True),
         ({"Action": "Remove", "PolicyAction": "Delete"}, "remove", True, False, True),
@@ -347,10 +350,15 @@ def test_data_is_not_taken_away_unless_told(aws: Aws) -> None:
     ],
 )  # fmt: skip
 def test_replacement_and_loss_are_read_from_the_change_set(
-    found: dict[str, Any], action: str, loses: bool, leaves: bool, certain: bool
+    found: dict[str, Any], action: str, loses: bool, leaves: bool, certain: int
 ) -> None:
     change = read({"LogicalResourceId": "S", "ResourceType": "AWS::Kinesis::Stream", **found}, STACK)
-    assert (change.action, change.loses_data, change.leaves_data, change.certain) == (action, loses, leaves, certain)
+    assert (change.action, change.loses_data, change.leaves_data, change.certain) == (
+        action,
+        loses,
+        leaves,
+        bool(certain),
+    )
 
 
 def test_the_settings_that_change_are_named_once() -> None:

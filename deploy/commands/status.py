@@ -1,0 +1,60 @@
+"""``python -m deploy status``: the stacks as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.commands import OK, showing
+from deploy.commands.session import begin
+from deploy.stack.drift import drift
+from deploy.stack.errors import named
+from deploy.stack.following import Patience
+from deploy.stack.state import Phase, state_of
+
+if TYPE_CHECKING:
+    import argparse
+
+    from deploy.stack.state import State
+
+_COLOURS = {Phase.READY: "green", Phase.FAILED: "red", Phase.BUSY: "yellow", Phase.BEGUN: "yellow", Phase.ABSENT: "dim"}
+
+
+def status(options: argparse.Namespace) -> int:
+    """Drift is asked for where it can be told: an emulator does not."""
+    session = begin(options)
+    names = [*(stack.name for stack in session.stacks), *sorted(session.strangers())]
+    rows: list[dict[str, Any]] = []
+    table = Table("stack", "state", "drift", box=None, pad_edge=False)
+    said: list[str] = []
+    for name in names:
+        with named(f"the stack {name}"):
+            state = state_of(session.account, name)
+            found = drift(session.account, state, Patience(limit=session.wait_s))
+        rows.append(
+            {
+                "name": name,
+                "status": state.status or None,
+                "phase": state.phase.value,
+                "reason": state.reason or None,
+                "drift": found,
+                "outputs": dict(state.outputs),
+            }
+        )
+        table.add_row(escape(name), _shown(state), escape(found))
+        said += [f"{name}  {output}: {value}" for output, value in sorted(state.outputs.items())]
+    if options.json:
+        showing.say({"account": session.account.id, "region": session.account.region, "stacks": rows})
+    else:
+        to = showing.console()
+        to.print(f"{session.pipeline.prefix} in {session.account.id}, {session.account.region}")
+        to.print(table)
+        for line in said:
+            to.print(f"[dim]{escape(line)}[/dim]")
+    return OK
+
+
+def _shown(state: State) -> str:
+    return f"[{_COLOURS[state.phase]}]{state.status or state.phase.value}[/]"

@@ -1,0 +1,156 @@
+"""What would change, by CloudFormation's own judgement: its change sets, read into values."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from deploy.stack import artifacts
+from deploy.stack.errors import ChangeRefused, DeadlinePassed
+from deploy.stack.state import PIPELINE_TAG, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from deploy.stack.account import Account
+    from deploy.stack.following import Patience
+    from deploy.stack.state import State
+    from deploy.stacks import Stack
+
+Action = Literal["create", "modify", "replace", "remove"]
+
+HOLD_DATA = {
+    "AWS::Kinesis::Stream": "stream",
+    "AWS::S3::Bucket": "bucket",
+    "AWS::DynamoDB::Table": "table",
+    "AWS::SQS::Queue": "queue",
+}
+# CloudFormation says so by a failed change set, and in words that differ by what was asked.
+_NOTHING = re.compile(r"didn't contain changes|No updates are to be performed", re.IGNORECASE)
+_WORDS: dict[str, Action] = {"Add": "create", "Modify": "modify", "Remove": "remove", "Import": "create"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource. ``because``: the settings that change. ``certain`` is False where only doing it will show whether the
+    resource is replaced. ``loses_data``: what it holds goes with it. ``leaves_data``: what it holds stays, under nobody's
+    care, and a new empty one takes its place."""
+
+    action: Action
+    logical_id: str
+    kind: str
+    because: tuple[str, ...] = ()
+    certain: bool = True
+    loses_data: bool = False
+    leaves_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """``id`` is None if there is nothing to change."""
+
+    id: str | None
+    stack_id: str
+    changes: tuple[Change, ...]
+
+
+def creation(stack: Stack) -> tuple[Change, ...]:
+    """The changes of a stack that is not there: everything is made."""
+    return tuple(Change("create", name, body["Type"]) for name, body in stack.template["Resources"].items())
+
+
+def make(
+    account: Account,
+    stack: Stack,
+    state: State,
+    parameters: Mapping[str, str | None],
+    *,
+    pipeline: str,
+    bucket: str,
+    patience: Patience,
+) -> ChangeSet:
+    """Has CloudFormation compare. Raises ``ChangeRefused``. What has no value keeps the one that it has."""
+    if unknown := sorted(set(parameters) - _known(parameters, state)):
+        raise ChangeRefused(
+            f"{stack.name}: {', '.join(unknown)} comes from a stack before, which does not say it yet", "up"
+        )
+    made = account.cloudformation.create_change_set(
+        StackName=stack.name,
+        ChangeSetName=f"kstream-{uuid.uuid4().hex}",
+        ChangeSetType="UPDATE" if state.phase is Phase.READY else "CREATE",
+        Capabilities=list(stack.capabilities),
+        Parameters=[
+            {"ParameterKey": name, "UsePreviousValue": True}
+            if value is None
+            else {"ParameterKey": name, "ParameterValue": value}
+            for name, value in parameters.items()
+        ],
+        Tags=[{"Key": key, "Value": value} for key, value in {**stack.tags, PIPELINE_TAG: pipeline}.items()],
+        **artifacts.template(account, bucket, stack),
+    )
+    found = _finished(account, made["Id"], stack.name, patience)
+    if found["Status"] == "FAILED":
+        reason = found.get("StatusReason") or "CloudFormation gives no reason"
+        discard(account, made["Id"])
+        if not _NOTHING.search(reason):
+            raise ChangeRefused(f"{stack.name}: {reason}", "lint")
+        return ChangeSet(None, made["StackId"], ())
+    return ChangeSet(made["Id"], made["StackId"], tuple(_changes(account, made["Id"], stack)))
+
+
+def discard(account: Account, change_set: str) -> None:
+    account.cloudformation.delete_change_set(ChangeSetName=change_set)
+
+
+def _known(parameters: Mapping[str, str | None], state: State) -> set[str]:
+    return {name for name, value in parameters.items() if value is not None or name in state.parameters}
+
+
+def _finished(account: Account, change_set: str, stack: str, patience: Patience) -> Mapping[str, Any]:
+    until = patience.clock() + patience.limit
+    while True:
+        found: Mapping[str, Any] = account.cloudformation.describe_change_set(ChangeSetName=change_set)
+        if found["Status"] in ("CREATE_COMPLETE", "FAILED"):
+            return found
+        if patience.clock() >= until:
+            raise DeadlinePassed(f"{stack}: CloudFormation still compares after {patience.limit:,.0f} s", "plan")
+        patience.sleep(min(patience.pause, 1.0))
+
+
+def _changes(account: Account, change_set: str, stack: Stack) -> Iterator[Change]:
+    for page in account.cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set):
+        for found in page["Changes"]:
+            if "ResourceChange" in found:
+                yield read(found["ResourceChange"], stack)
+
+
+def read(found: Mapping[str, Any], stack: Stack) -> Change:
+    """One ``ResourceChange`` of CloudFormation's."""
+    logical_id, kind = found["LogicalResourceId"], found["ResourceType"]
+    replacement = found.get("Replacement", "False")
+    action = _WORDS.get(found["Action"], "modify")
+    if action == "modify" and replacement != "False":
+        action = "replace"
+    goes = action in ("replace", "remove") and kind in HOLD_DATA
+    kept = goes and _kept(found, action, stack.template["Resources"].get(logical_id, {}))
+    targets = (detail.get("Target", {}) for detail in found.get("Details", ()))
+    because = {target.get("Name") or target.get("Attribute"): None for target in targets}
+    return Change(
+        action=action,
+        logical_id=logical_id,
+        kind=kind,
+        because=tuple(name for name in because if name),
+        certain=replacement != "Conditional",
+        loses_data=goes and not kept,
+        leaves_data=kept,
+    )
+
+
+def _kept(found: Mapping[str, Any], action: Action, resource: Mapping[str, Any]) -> bool:
+    """By what CloudFormation says; an emulator does not, and then what is replaced follows our own template."""
+    said = found.get("PolicyAction")
+    if said is not None:
+        return "Retain" in said
+    return action == "replace" and resource.get("UpdateReplacePolicy") == "Retain"

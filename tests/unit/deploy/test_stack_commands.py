@@ -1,0 +1,115 @@
+"""What the live commands exit with and say when something is wrong before, or while, CloudFormation is asked."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploy.__main__ import main
+from deploy.commands import showing
+from deploy.config import load
+from deploy.stack import deletion
+from deploy.stack.account import Account
+from deploy.stack.errors import ChangeRefused, DataWouldBeLost
+from deploy.stack.following import Event
+from deploy.stack.holdings import Held, name_of
+from deploy.synthesis import stacks
+from tests.golden.deploy import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LIVE = ("plan", "up", "status", "down")
+
+
+@pytest.mark.parametrize("command", LIVE)
+def test_a_wrong_file_exits_with_1_since_2_means_changes(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "pipeline.toml"
+    file.write_text("name = 'shop'\n[stream.orders]\n")
+    assert main([command, "--config", str(file)]) == 1
+    assert "did you mean 'streams'?" in " ".join(capsys.readouterr().err.split())
+    assert main([command, "--config", str(file), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["problems"][0]["path"] == "stream"
+
+
+@pytest.mark.parametrize("command", LIVE)
+@pytest.mark.parametrize("words", [["--nonsense"], ["--wait", "soon"], ["--wait", "0"]])
+def test_a_wrong_option_exits_with_1_too(command: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, *words])
+    assert ended.value.code == 1
+    assert words[-1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_where_nobody_answers_the_error_names_itself_and_what_is_next(
+    as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--config", str(ROOT / "pipeline.toml"), "--endpoint-url", "http://127.0.0.1:9"]
+    assert main(["status", *where, *(["--json"] if as_json else [])]) == 1
+    said = capsys.readouterr()
+    if as_json:
+        found = json.loads(said.out)
+        assert found["error"] == "Unreachable"
+        assert found["next"].startswith("python -m deploy status --config")
+    else:
+        assert said.err.startswith("Unreachable: ")
+        assert "\nNext: python -m deploy status --config" in said.err
+
+
+def test_an_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deploy.commands.up.up", interrupted)
+    assert main(["up"]) == 130
+    said = capsys.readouterr().err
+    assert "CloudFormation goes on" in said
+    assert "Next: python -m deploy up" in said
+
+
+@pytest.mark.parametrize("make", [showing.Lines, showing.JsonLines])
+def test_events_are_told_a_line_each(
+    make: Callable[[], showing.Lines | showing.JsonLines], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Into a pipe: no colours, nothing that moves, no line broken."""
+    with make() as reporter:
+        reporter.step("shop-stream", "creating")
+        reporter.event(Event("1", "shop-stream", "S", "AWS::Kinesis::Stream", "CREATE_FAILED", "no [more] " * 30))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "\x1b" not in "".join(lines)
+    assert "CREATE_FAILED" in lines[1]
+    assert "no [more] no [more]" in lines[1]
+
+
+def test_names_of_what_is_held_are_those_that_cloudformation_makes() -> None:
+    def no_client(service: str) -> Any:
+        raise AssertionError(service)
+
+    account = Account("123456789012", "eu-west-1", no_client)
+    holdings = [holding for stack in stacks(load(ROOT / "pipeline.toml")) for holding in stack.holds]
+    assert {name_of(account, holding) for holding in holdings if holding.kept} == {
+        "flights",
+        "flights-delays",
+        "flights-archive-123456789012-eu-west-1",
+    }
+
+
+def test_down_wants_the_names_of_what_would_be_lost_and_no_others() -> None:
+    found = [
+        Held("kept", "stream", kept=True, holds="records"),
+        Held("letters", "queue", kept=False, holds="about 3 messages"),
+        Held("empty", "queue", kept=False, holds=""),
+    ]
+    with pytest.raises(DataWouldBeLost, match=r"queue letters \(about 3 messages\)") as lost:
+        deletion.require_named(found, ["kept"])
+    assert lost.value.then == "down --delete-data kept letters"
+    deletion.require_named(found, ["letters"])
+    with pytest.raises(ChangeRefused, match="did you mean 'letters'"):
+        deletion.require_named(found, ["leters"])
