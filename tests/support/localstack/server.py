@@ -117,7 +117,7 @@ class LocalStack:
     def _wait_until_ready(self, port: int) -> None:
         deadline = time.monotonic() + _START_WITHIN_S
         listening = self._directory / "listening"  # not another one that has the port
-        while not (listening.exists() and _healthy(port)):
+        while not (listening.exists() and _healthy(port) and _kinesis_answers(port)):
             if not self.alive or time.monotonic() > deadline:
                 log = (self._directory / "localstack.log").read_text("utf-8", "replace")
                 raise RuntimeError(f"LocalStack {VERSION} did not start:\n{log[-4000:]}")
@@ -169,6 +169,24 @@ def _healthy(port: int) -> bool:
     connection = http.client.HTTPConnection(_HOST, port, timeout=5)
     try:
         connection.request("GET", "/_localstack/health")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _kinesis_answers(port: int) -> bool:
+    """Its Kinesis is a process of its own, started at the first call. Under load that call may come too early."""
+    headers = {
+        "X-Amz-Target": "Kinesis_20131202.ListStreams",
+        "Content-Type": "application/x-amz-json-1.1",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, "
+        "SignedHeaders=host, Signature=0",
+    }
+    connection = http.client.HTTPConnection(_HOST, port, timeout=_START_WITHIN_S)
+    try:
+        connection.request("POST", "/", b"{}", headers)
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
