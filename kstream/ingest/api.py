@@ -116,6 +116,11 @@ class IngestStream:
             raise ConfigurationError(
                 f"stream {self.name} has no lock: name who may put (Iam(), Jwt(...), ApiKeys(), ...)"
             )
+        for lock in self.locks:
+            if not isinstance(lock, Lock):
+                raise ConfigurationError(
+                    f"stream {self.name}: {lock!r} is no lock; give instances, like Iam(), Jwt(...) or ApiKeys()"
+                )
         if Unlocked() in self.locks and len(self.locks) > 1:
             raise ConfigurationError(f"stream {self.name} is Unlocked() and locked at once; leave Unlocked() out")
         if len(self.authorizers) > 1:

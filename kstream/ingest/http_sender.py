@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from kstream.aws.clients import is_loopback
+from kstream.core.errors import ConfigurationError
 from kstream.ingest.errors import Unavailable
 from kstream.ingest.http_auth import as_httpx
 from kstream.ingest.wire import Answer
@@ -35,6 +36,8 @@ class HttpSender:
         """The answer, whatever its status. Raises ``Unavailable`` for none, ``NotAuthorized`` if ``auth`` failed."""
         try:
             response = self._http.post(self._base + request.path, headers=request.headers, content=request.body)
+        except httpx.LocalProtocolError:
+            raise _unsendable() from None
         except httpx.RequestError as error:
             raise _unreachable(self._base, error) from error
         return Answer(response.status_code, response.headers, response.content)
@@ -61,6 +64,8 @@ class AsyncHttpSender:
     async def send(self, request: Request) -> Answer:
         try:
             response = await self._http.post(self._base + request.path, headers=request.headers, content=request.body)
+        except httpx.LocalProtocolError:
+            raise _unsendable() from None
         except httpx.RequestError as error:
             raise _unreachable(self._base, error) from error
         return Answer(response.status_code, response.headers, response.content)
@@ -79,6 +84,14 @@ def _options(
         # A proxy named in the environment is for the world outside, never for the gateway on this machine.
         "trust_env": not is_loopback(url),
     }
+
+
+def _unsendable() -> ConfigurationError:
+    # httpx quotes the header that it refuses, and with it the secret: neither its words nor its traceback go further.
+    return ConfigurationError(
+        "a header of the request cannot be sent, because a credential or a header's value holds a line break or another "
+        "control character: strip what is read from a file"
+    )
 
 
 def _unreachable(base: str, error: httpx.RequestError) -> Unavailable:

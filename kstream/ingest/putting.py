@@ -54,6 +54,9 @@ class Options:
             raise ConfigurationError(
                 f"max_batch_records is {self.max_batch_records}; the API takes 1 to {MAX_BATCH_RECORDS}"
             )
+        for name, value in (("max_batch_bytes", self.max_batch_bytes), ("max_record_bytes", self.max_record_bytes)):
+            if value < 1:
+                raise ConfigurationError(f"{name} is {value}; at least 1")
         checked_stream_name(self.stream)
 
     def lanes(self) -> list[Lane]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from kstream.ingest.api import ApiKeys, Cognito, Iam, Jwt, LambdaFunction, Unlocked
 
@@ -44,6 +44,9 @@ def scheme_name(lock: Lock) -> str | None:
             return f"cognito{_fingerprint(_deployed(lock))}"
         case LambdaFunction():
             return f"lambda{_fingerprint(_deployed(lock))}"
+        case _ as unknown:
+            # Never an open door for want of a name.
+            assert_never(unknown)
 
 
 def _locks(api: IngestApi) -> dict[str, Lock]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -56,3 +56,9 @@ def test_what_cannot_be_is_refused_with_the_reason(make: Callable[[], object], s
 def test_an_api_key_may_stand_beside_an_authorizer() -> None:
     stream = IngestStream(name="orders", locks=(ApiKeys(), JWT))
     assert stream.authorizers == (JWT,)
+
+
+@pytest.mark.parametrize("locks", [("iam",), (Iam,), (None,), (Iam(), "api_key")])
+def test_what_is_no_lock_is_refused_and_never_an_open_door(locks: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is no lock"):
+        IngestStream(name="orders", locks=locks)

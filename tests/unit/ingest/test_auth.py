@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -170,3 +172,13 @@ def test_nothing_secret_is_shown(mode: str, auth: Any, caplog: pytest.LogCapture
     with pytest.raises(NotAuthorized) as caught:
         put(Api(lambda _: False), auth, mode)
     assert SECRET not in str(caught.value) + repr(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize("auth", [BearerToken("hidden-word\n"), ApiKey("hidden-word\n")], ids=["bearer", "api key"])
+def test_a_secret_that_cannot_be_sent_is_not_shown(auth: BearerToken | ApiKey) -> None:
+    """A line break at its end, as one read from a file may have."""
+    with socket.create_server(("127.0.0.1", 0)) as server:  # headers are looked at once somebody has answered
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with IngestClient(url, stream="orders", auth=auth) as api, pytest.raises(ConfigurationError) as told:
+            api.put(b"x")
+    assert "hidden-word" not in "".join(format_exception(told.value))

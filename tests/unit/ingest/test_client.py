@@ -370,3 +370,9 @@ def test_the_address_may_have_a_stage() -> None:
 def test_what_cannot_work_is_refused_at_once(url: str, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         IngestClient(url, **({"stream": "orders"} | options))
+
+
+@pytest.mark.parametrize("option", ["max_batch_bytes", "max_record_bytes"])
+def test_a_limit_that_admits_nothing_is_refused(option: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{option} is 0; at least 1"):
+        IngestClient("http://127.0.0.1:9", stream="orders", **{option: 0})
