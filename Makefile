@@ -35,7 +35,7 @@ demo: $(INSTALLED) $(EMULATOR) $(DATASET) ## run the whole pipeline over a real 
 	$(BIN)/python -m consumers.flights.demo
 
 dev: $(INSTALLED) $(EMULATOR) ## keep the pipeline running for your own producers and consumers
-	$(BIN)/kstream dev
+	$(BIN)/kstream dev consumers/flights
 
 localstack: ## run LocalStack on port 4566 until Ctrl-C: in Docker, or without it where there is none
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \

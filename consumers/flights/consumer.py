@@ -1,4 +1,7 @@
-"""Adds up, for each carrier and day: flights, departures, and the minutes by which they left late."""
+"""Adds up, for each carrier and day: flights, departures, and the minutes by which they left late. A record to try:
+
+{"carrier": "UA", "year": 2013, "month": 1, "day": 1, "distance": 1400, "dep_time": 517, "dep_delay": 2}
+"""
 
 from pathlib import Path
 

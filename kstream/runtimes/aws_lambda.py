@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from kstream.clock import SystemClock
+from kstream.core.consumer import Consumer
 from kstream.core.errors import BatchUnfinished, ConfigurationError
 from kstream.core.processor import FOREVER, Processor
 from kstream.runtimes.defaults import with_defaults
@@ -15,7 +16,6 @@ from kstream.telemetry.logs import LogTelemetry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kstream.core.consumer import Consumer
     from kstream.core.outcome import Outcome
     from kstream.core.ports import Clock
 
@@ -93,6 +93,8 @@ def on_lambda(consumer: Consumer, *, answer: Answer = "partial", clock: Clock | 
     The consumer is built at once inside Lambda, and at the first event elsewhere. An event that is not a Kinesis event
     raises ``EventError``. ``clock`` is for tests.
     """
+    if not isinstance(consumer, Consumer):
+        raise ConfigurationError(f"on_lambda({consumer!r}): give a consumer, as in on_lambda(Consumer(YourHandler))")
     if answer not in ("partial", "raise"):
         raise ConfigurationError(f"on_lambda(answer={answer!r}): 'partial' or 'raise'")
     return LambdaHandler(consumer, answer, Settings.from_environment(), clock or SystemClock())

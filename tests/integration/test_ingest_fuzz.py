@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import httpx
@@ -35,13 +36,13 @@ def running(request: pytest.FixtureRequest) -> Iterator[Engine]:
     else:
         endpoint = request.getfixturevalue("localstack")
         session = request.getfixturevalue("localstack_session")
-        # The stream that the keys are after is there: LocalStack would put into it, if it were asked to.
-        session.client("kinesis").create_stream(StreamName=VICTIM, ShardCount=1)
-        try:
-            with localstack_gateway(session, endpoint) as engine:
-                yield engine
-        finally:
-            session.client("kinesis").delete_stream(StreamName=VICTIM)
+        # The stream that the keys are after is there: LocalStack would put into it, if it were asked to. Another worker
+        # may have made it for its own half of the keys, so it is left to end with this LocalStack.
+        kinesis = session.client("kinesis")
+        with suppress(kinesis.exceptions.ResourceInUseException):
+            kinesis.create_stream(StreamName=VICTIM, ShardCount=1)
+        with localstack_gateway(session, endpoint) as engine:
+            yield engine
 
 
 @pytest.fixture

@@ -277,3 +277,9 @@ def test_an_async_handler_serves_invocation_after_invocation() -> None:
         assert handle(event(entry(number)), LambdaContext()) == DONE
     handle.close()
     assert seen == [(0, 0), (1, 0), (2, 0)]
+
+
+@pytest.mark.parametrize("other", [object(), Handler, None])
+def test_what_is_no_consumer_is_refused_by_name(other: Any) -> None:
+    with pytest.raises(ConfigurationError, match="on_lambda\\(Consumer\\(YourHandler\\)\\)"):
+        on_lambda(other)
