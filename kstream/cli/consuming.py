@@ -87,6 +87,7 @@ class Consuming:
             if isinstance(ledger, SQLiteLedger):
                 stack.callback(ledger.close)  # so that its file is left in one piece
             stack.callback(self._handler.close)
+            self._handler.build()  # at once: what cannot work is told before anything is delivered to it
             self.runner = LocalRunner(
                 self.tally.watched(self._handler),
                 stream=self._where.stream,

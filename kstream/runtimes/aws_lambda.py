@@ -44,14 +44,13 @@ class LambdaHandler:
         self._processor: Processor | None = None
         if settings.in_lambda:
             # The init phase runs at full speed and outside the first invocation's time: build everything there.
-            self._processor = self._build()
+            self.build()
 
     def __call__(self, event: Any, context: Any = None) -> dict[str, list[dict[str, str]]]:
         batch = batch_of(event)
-        if self._processor is None:
-            self._processor = self._build()
+        processor = self.build()
         partial = self._answer == "partial"
-        outcome = self._processor.process(batch, deadline=self._deadline(context), prefix_settles=partial)
+        outcome = processor.process(batch, deadline=self._deadline(context), prefix_settles=partial)
         self.outcome = outcome
         if outcome.checkpoint is None:
             return {"batchItemFailures": []}
@@ -61,6 +60,12 @@ class LambdaHandler:
             f"{self.consumer.name}: {outcome.failed + outcome.unfinished} of {outcome.records} records are not done, the "
             f"first at {outcome.checkpoint}; the whole batch must come back"
         )
+
+    def build(self) -> Processor:
+        """Builds the consumer now, if it is not built. Raises ``ConfigurationError`` for one that cannot work."""
+        if self._processor is None:
+            self._processor = self._build()
+        return self._processor
 
     def close(self) -> None:
         """Ends the consumer's handler and workers. A later call builds them anew."""

@@ -160,3 +160,14 @@ def test_an_address_where_nothing_listens_is_one_line_and_exit_code_1(tmp_path: 
     assert done.returncode == 1
     assert done.stderr.startswith("error: cannot describe stream 's' at http://127.0.0.1:1")
     assert "Traceback" not in done.stderr
+
+
+def test_a_handler_that_cannot_be_built_is_told_before_anything_is_read(
+    kinesis: KinesisClient, stream: str, arguments: list[str], tmp_path: Path, file: Path
+) -> None:
+    file.write_text(CONSUMER.replace("    def process", "    def __init__(self, table): ...\n\n    def process"))
+    put(kinesis, stream, "a")
+    done = kstream(*arguments, "--once-through", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Notes cannot be built" in done.stderr
+    assert "Traceback" not in done.stderr
