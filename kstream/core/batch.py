@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from kstream.core.errors import UndecodableRecord
-from kstream.core.record import EventRecord, Record, decode_base64
+from kstream.core.record import AGGREGATE_PREFIX, EventRecord, Record, decode_base64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from kstream.core.aggregation import Aggregate
-
-# How the base64 of an aggregate begins: the whole characters that the format's magic number fills.
-AGGREGATE_PREFIX = "84maw"
 
 
 class MalformedAggregate(Record):

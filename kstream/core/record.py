@@ -18,6 +18,10 @@ from kstream.core.errors import UndecodableRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# How the base64 of a KPL aggregate begins: the whole characters that the format's magic number fills. Not a proof, but
+# what does not begin so is plain, and need not be decoded, nor the codec loaded, to know it.
+AGGREGATE_PREFIX = "84maw"
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 # The scanner below ``json.loads``: it spares four Python calls for each payload.

@@ -12,9 +12,10 @@ Source: aggregation-format.md and messages.proto of awslabs/amazon-kinesis-produ
 parser, and what was measured: docs/decisions/0002-own-codec.md.
 """
 
-from kstream.core.aggregation.reading import AGGREGATE_PREFIX, Aggregate, Malformed, parse
+from kstream.core.aggregation.reading import Aggregate, Malformed, parse
 from kstream.core.aggregation.sub_record import SubRecord
 from kstream.core.aggregation.writing import Aggregator, OuterRecord, UserRecord, aggregate
+from kstream.core.record import AGGREGATE_PREFIX
 
 __all__ = [
     "AGGREGATE_PREFIX",

@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 MAGIC = b"\xf3\x89\x9a\xc2"
 DIGEST_SIZE = 16
 
-# How the base64 of an aggregate begins: the whole characters that the magic number fills. Not a proof, but what does
-# not begin so is plain, and need not be decoded to know it.
-AGGREGATE_PREFIX = "84maw"
-
 
 class Malformed(NamedTuple):
     """An aggregate by its digest that contradicts itself; ``reason`` names the entry and what is wrong with it.

@@ -75,9 +75,6 @@ class Deny:
     status: Literal[401, 403] = 403
 
 
-Decision = Grant | Deny
-
-
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"a Grant's {name} is text, and not empty")
