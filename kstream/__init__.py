@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kstream.core.record import Position as Position
     from kstream.core.record import Record as Record
     from kstream.core.retry import Retry as Retry
+    from kstream.core.telemetry import Telemetry as Telemetry
     from kstream.ingest.client import IngestClient as IngestClient
     from kstream.runtimes.aws_lambda import on_lambda as on_lambda
     from kstream.stores.directory import DirectoryDeadLetters as DirectoryDeadLetters
@@ -77,6 +78,7 @@ _HOMES = {
     "S3DeadLetters": "kstream.aws.dead_letters",
     "SQLiteLedger": "kstream.stores.sqlite",
     "SQSDeadLetters": "kstream.aws.dead_letters",
+    "Telemetry": "kstream.core.telemetry",
     "TransactionError": "kstream.core.errors",
     "UndecodableRecord": "kstream.core.errors",
     "on_lambda": "kstream.runtimes.aws_lambda",

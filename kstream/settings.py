@@ -5,6 +5,14 @@
 ``KSTREAM_LEDGER``                      for consumers that name none: ``sqlite:PATH`` or ``dynamodb:TABLE``
 ``KSTREAM_DEAD_LETTERS``                for consumers that name none: ``dir:PATH``, ``sqs:URL``, ``s3:BUCKET/PREFIX`` or
                                         ``kinesis:STREAM``
+``KSTREAM_SERVICE``                     what the metrics' dimension ``service`` says; by default the function's name
+``KSTREAM_METRICS``                     ``emf`` (in Lambda the default) or ``off``: metrics as lines on stdout, for
+                                        consumers that name no telemetry
+``KSTREAM_NAMESPACE``                   of these metrics in CloudWatch; by default ``kstream``
+``KSTREAM_LOGS``                        ``json`` (in Lambda the default) or ``text``: the form of log lines
+``KSTREAM_TRACING``                     ``xray``, ``otel`` or ``off`` (the default)
+``KSTREAM_TRACE_RECORDS``               the share of records, 0 to 1, that get a span of their own; by default 0.01
+``KSTREAM_TRACE_SLOW``                  seconds from which a record counts as slow, and gets one too; by default 1
 ``KSTREAM_AUTHORIZER_...``              the ready authorizer, ``consumers/ingest_authorizer``: see ``AuthorizerSettings``
 ======================================  ================================================================================
 """
@@ -22,6 +30,13 @@ class Settings:
     in_lambda: bool = False
     ledger: str | None = None
     dead_letters: str | None = None
+    service: str = "local"
+    metrics: str | None = None
+    namespace: str | None = None
+    logs: str | None = None
+    tracing: str | None = None
+    trace_records: str | None = None
+    trace_slow: str | None = None
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -29,6 +44,13 @@ class Settings:
             in_lambda=bool(os.environ.get("AWS_LAMBDA_FUNCTION_NAME")),
             ledger=os.environ.get("KSTREAM_LEDGER") or None,
             dead_letters=os.environ.get("KSTREAM_DEAD_LETTERS") or None,
+            service=os.environ.get("KSTREAM_SERVICE") or os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "local",
+            metrics=os.environ.get("KSTREAM_METRICS") or None,
+            namespace=os.environ.get("KSTREAM_NAMESPACE") or None,
+            logs=os.environ.get("KSTREAM_LOGS") or None,
+            tracing=os.environ.get("KSTREAM_TRACING") or None,
+            trace_records=os.environ.get("KSTREAM_TRACE_RECORDS") or None,
+            trace_slow=os.environ.get("KSTREAM_TRACE_SLOW") or None,
         )
 
 

@@ -13,6 +13,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from kstream import Telemetry
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 _COUNTED = ("done", "skipped", "dead_lettered", "failed", "unfinished", "retried")
 
 
-class Chronicle:
+class Chronicle(Telemetry):
     """A telemetry of the consumer, which writes. Thread-safe, as long as a batch stays on one thread."""
 
     def __init__(self, path: Path, mishaps: Mishaps) -> None:
@@ -35,9 +37,6 @@ class Chronicle:
     def saw(self, record: Record) -> None:
         """The handler has this record in hand."""
         self._last.record = record
-
-    def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
-        """The batch's counts tell it."""
 
     def ledger_failed(self, error: Exception) -> None:
         self._tell({"trouble": f"the ledger failed: {error}"})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from kstream.core.context import current_attempt
 from kstream.core.errors import DeadLetterError
 from kstream.core.late import Late
 from kstream.core.progress import DONE, PENDING
@@ -38,7 +40,8 @@ class AsyncRunner:
         self._late = Late()
 
     def run(self, run: Run) -> None:
-        self._loop.run(self._run(run))
+        # In the caller's context, not in that of the first batch, which the loop would keep.
+        self._loop.run(self._run(run), context=contextvars.copy_context())
 
     def close(self) -> None:
         if self._late.workers():
@@ -146,16 +149,16 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
     progress, process, refused = run.progress, run.process, run.refused
     states, blocked = progress.states, progress.blocked
     monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
-    asks, tells, writes = watch.asks, watch.tells, watch.writes
+    asks, tells, writes, enter = watch.asks, watch.tells, watch.writes, run.enter
     for index, record in progress.batch.walk(indexes):
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
-        if states[index]:
-            continue
-        if blocked and record.outer_key in blocked:
+        if states[index] or (blocked and record.outer_key in blocked):
             continue
         if asks and not watch.admits(index):
             continue
+        if enter is not None:
+            enter(record)
         try:
             if refused and index in refused:
                 raise refused[index]
@@ -217,9 +220,11 @@ async def _settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence
         match step:
             case None:
                 return
-            case Again(pause, indexes):
+            case Again(pause, indexes, number):
                 await run.clock.sleep_async(pause)
+                in_hand = current_attempt.set(number)
                 answer = await attempt(run, indexes)
+                current_attempt.reset(in_hand)
             case Park(letter):
                 assert run.dead_letters is not None
                 try:

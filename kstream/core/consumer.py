@@ -13,9 +13,11 @@ from kstream.core.errors import ConfigurationError
 from kstream.core.handler import BatchHandler, Handler, Lifecycle, TransactionalHandler
 from kstream.core.ports import DeadLetterSink, Ledger
 from kstream.core.retry import Retry
+from kstream.core.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from kstream.core.ports import Telemetry
+    from collections.abc import Sequence
+
     from kstream.core.progress import Ordering
 
 AnyHandler = Handler | TransactionalHandler[Any] | BatchHandler
@@ -43,7 +45,8 @@ class Consumer:
     ``save_every``       in sparse mode also save after this many records, to bound what a crash repeats.
     ``dead_letters``     where poison records go, with their payload. Without a sink they count as failed.
     ``max_workers``      keys processed side by side: threads, or tasks of one event loop for ``async def process``.
-    ``telemetry``        an observer of its own in place of the default log lines.
+    ``telemetry``        who watches, one or several, in place of what the runtime would give it; ``()`` for nobody. See
+                         ``Telemetry``.
     ``deadline_margin``  seconds before the deadline at which no further record is started (at most a fifth of the time
                          that an invocation has).
     """
@@ -58,7 +61,7 @@ class Consumer:
     save_every: int | None = field(default=None, kw_only=True)
     dead_letters: DeadLetterSink | None = field(default=None, kw_only=True)
     max_workers: int = field(default=1, kw_only=True)
-    telemetry: Telemetry | None = field(default=None, kw_only=True)
+    telemetry: Telemetry | Sequence[Telemetry] | None = field(default=None, kw_only=True)
     deadline_margin: float = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -79,12 +82,30 @@ class Consumer:
             raise ConfigurationError(
                 f"dead_letters={self.dead_letters!r} is not a sink: give one, such as DirectoryDeadLetters(path)"
             )
+        self._check_telemetry()
 
     def _check_ledger(self) -> None:
         if self.ledger is not None and not _is_instance_of(self.ledger, Ledger):
             raise ConfigurationError(f"ledger={self.ledger!r} is not a ledger: give one, such as SQLiteLedger(path)")
         if self.save_every is not None and self.save_every < 1:
             raise ConfigurationError(f"save_every={self.save_every}: records, at least 1")
+
+    def _check_telemetry(self) -> None:
+        given = self.telemetry
+        if given is None:
+            return
+        watching = (given,) if isinstance(given, Telemetry) else given
+        if not isinstance(watching, list | tuple) or not all(isinstance(one, Telemetry) for one in watching):
+            raise ConfigurationError(
+                f"telemetry={given!r} is no telemetry: give an instance of a subclass of kstream.Telemetry, or several"
+            )
+        object.__setattr__(self, "telemetry", tuple(watching))
+
+    def watching(self, default: Sequence[Telemetry] = ()) -> Sequence[Telemetry]:
+        """Who watches: those given, or ``default``."""
+        if self.telemetry is None:
+            return default
+        return (self.telemetry,) if isinstance(self.telemetry, Telemetry) else self.telemetry
 
     def build_handler(self) -> AnyHandler:
         """The handler itself: the given instance, or a new one from the given class or function."""

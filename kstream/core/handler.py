@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from kstream.core.hooks import Hooks
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
 
@@ -12,7 +14,12 @@ if TYPE_CHECKING:
 
 
 class Lifecycle:
-    """What every kind of handler has beside its work: a beginning and an end."""
+    """What every kind of handler has beside its work: a beginning, an end, and somebody to tell.
+
+    ``telemetry``  counts, times and notes of the handler's own. Given by the consumer before ``open``.
+    """
+
+    telemetry: Hooks = Hooks()
 
     def open(self) -> None:
         """Once before the first record, in Lambda's init phase: the place for clients and connections."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kstream.core.context import current_attempt
 from kstream.core.errors import DeadLetterError
 from kstream.core.progress import DONE, PENDING
 from kstream.core.run import check_ran
@@ -59,7 +60,7 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
     progress, process, refused = run.progress, run.process, run.refused
     states, blocked = progress.states, progress.blocked
     monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
-    asks, tells = watch.asks, watch.tells
+    asks, tells, enter = watch.asks, watch.tells, run.enter
     for index, record in progress.batch.walk(indexes):
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
@@ -69,6 +70,8 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
             continue
         if asks and not watch.admits(index):
             continue
+        if enter is not None:
+            enter(record)
         try:
             if refused and index in refused:
                 raise refused[index]
@@ -113,9 +116,11 @@ def settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence[int]],
         except StopIteration:
             return
         match step:
-            case Again(pause, indexes):
+            case Again(pause, indexes, number):
                 run.clock.sleep(pause)
+                in_hand = current_attempt.set(number)
                 answer = attempt(run, indexes)
+                current_attempt.reset(in_hand)
             case Park(letter):
                 assert run.dead_letters is not None
                 try:

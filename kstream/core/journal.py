@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from kstream.core.batch import Batch
-    from kstream.core.ports import Ledger, Scope, Telemetry
+    from kstream.core.incidents import Incidents
+    from kstream.core.ports import Ledger, Scope
 
 NOTHING: Mapping[int, int] = {}
 
@@ -25,10 +26,10 @@ class Journal:
     the telemetry, and never an exception.
     """
 
-    def __init__(self, ledger: Ledger, scope: Scope, telemetry: Telemetry, *, save_every: int | None) -> None:
+    def __init__(self, ledger: Ledger, scope: Scope, incidents: Incidents, *, save_every: int | None) -> None:
         self._ledger = ledger
         self._scope = scope
-        self._telemetry = telemetry
+        self._incidents = incidents
         self._save_every = save_every
         self._noted: dict[int, int] = {}
         self._keys: set[str] = set()
@@ -48,7 +49,7 @@ class Journal:
         try:
             return self._ledger.load(self._scope, min(first, last), max(first, last))
         except LedgerError as error:
-            self._telemetry.ledger_failed(error)
+            self._incidents.ledger_failed(error)
             return NOTHING
 
     def load_keys(self, keys: Collection[str]) -> Collection[str]:
@@ -58,7 +59,7 @@ class Journal:
         try:
             return self._ledger.load_keys(self._scope, keys)
         except LedgerError as error:
-            self._telemetry.ledger_failed(error)
+            self._incidents.ledger_failed(error)
             return ()
 
     def note_key(self, key: str) -> None:
@@ -93,7 +94,7 @@ class Journal:
         try:
             self._ledger.save(self._scope, fresh)
         except LedgerError as error:
-            self._telemetry.ledger_failed(error)
+            self._incidents.ledger_failed(error)
             return
         with self._lock:
             for sequence, bits in fresh.items():
@@ -107,4 +108,4 @@ class Journal:
         try:
             self._ledger.save_keys(self._scope, keys)
         except LedgerError as error:
-            self._telemetry.ledger_failed(error)
+            self._incidents.ledger_failed(error)

@@ -19,7 +19,11 @@ class Outcome:
     ``dead_lettered``    parked with their payload, and so settled.
     ``failed``           tried and not done; ``unfinished``: not tried to the end, for order's or the deadline's sake.
     ``retried``          attempts beyond the first.
+    ``rejected``         records that can never succeed (``Reject``), whether dead-lettered or, without a sink, failed.
     ``out_of_time``      the deadline stopped the batch.
+
+    ``ledger_failures``       reads and writes that the ledger refused; what they would have prevented may run again.
+    ``dead_letter_failures``  letters that the sink refused; their records count as failed.
     """
 
     checkpoint: str | None = None
@@ -32,7 +36,10 @@ class Outcome:
     failed: int = 0
     unfinished: int = 0
     retried: int = 0
+    rejected: int = 0
     out_of_time: bool = False
+    ledger_failures: int = 0
+    dead_letter_failures: int = 0
 
     @property
     def complete(self) -> bool:

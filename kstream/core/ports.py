@@ -1,4 +1,4 @@
-"""What the core asks of the world: a ledger, a dead-letter sink, a clock, an observer.
+"""What the core asks of the world: a ledger, a dead-letter sink, a clock.
 
 Each comment states obligations, not mechanics. Every implementation passes the suite in ``tests/contract`` that bears
 its port's name.
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from kstream.core.dead_letter import DeadLetter
-    from kstream.core.outcome import Outcome
-    from kstream.core.record import Position, Record
+    from kstream.core.record import Position
 
 
 class Scope(NamedTuple):
@@ -123,23 +122,3 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
     async def sleep_async(self, seconds: float) -> None: ...
-
-
-class Telemetry(Protocol):
-    """Watches a batch. Called on the thread that processes; must not block. What it raises is logged and ignored."""
-
-    def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
-        """A record's last attempt of this delivery failed. ``parked``: it is now in the dead letters."""
-        ...
-
-    def ledger_failed(self, error: Exception) -> None:
-        """The ledger could not be read or written; the batch goes on, at least once."""
-        ...
-
-    def dead_letter_failed(self, record: Record, error: Exception) -> None:
-        """The sink refused a dead letter; its record counts as failed."""
-        ...
-
-    def batch_finished(self, outcome: Outcome) -> None:
-        """Once per batch, last."""
-        ...

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kstream.core.breaker import Circuit
+from kstream.core.context import entering, in_hand
 from kstream.core.guarded import GuardedLedger, GuardedSink
 from kstream.core.handler import RecordHandler
+from kstream.core.hooks import Hooks
 from kstream.core.idempotency import Duplicates, has_keys, keys_of
+from kstream.core.incidents import Incidents
 from kstream.core.journal import Journal
 from kstream.core.ports import Scope
 from kstream.core.progress import DONE, PARKED, Progress
@@ -15,15 +18,18 @@ from kstream.core.run import Run
 from kstream.core.running import mode_of, runner_for
 from kstream.core.settling import Settling
 from kstream.core.shielded import Shielded
+from kstream.core.telemetry import BatchContext
 from kstream.core.watch import Watch
+from kstream.core.watched import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kstream.core.batch import Batch
     from kstream.core.consumer import Consumer
     from kstream.core.outcome import Outcome
-    from kstream.core.ports import Clock, Telemetry
+    from kstream.core.ports import Clock
+    from kstream.core.telemetry import Telemetry
 
 FOREVER = float("inf")
 NOWHERE = Scope("", "", "")
@@ -34,19 +40,24 @@ class Processor:
     """Runs batches through a consumer's handler. Not thread-safe: one batch at a time, as a Lambda environment does.
 
     ``clock``      time, monotonic time and sleep.
-    ``uniform``    ``uniform(low, high)``, the source of jitter.
+    ``uniform``    ``uniform(low, high)``, the source of jitter and of samples.
     ``telemetry``  watches; the consumer's own, where it has one, takes its place.
 
     Raises ``ConfigurationError`` for a handler and policies that do not go together.
     """
 
     def __init__(
-        self, consumer: Consumer, *, clock: Clock, uniform: Callable[[float, float], float], telemetry: Telemetry
+        self,
+        consumer: Consumer,
+        *,
+        clock: Clock,
+        uniform: Callable[[float, float], float],
+        telemetry: Sequence[Telemetry] = (),
     ) -> None:
         self.consumer = consumer
         self._clock = clock
         self._uniform = uniform
-        self._telemetry = Shielded(consumer.telemetry or telemetry)
+        self._telemetry = Shielded(consumer.watching(telemetry))
         self._circuit = Circuit(consumer.breaker) if consumer.breaker else None
         self._ledger = GuardedLedger(consumer.ledger) if consumer.ledger is not None else None
         self._sink = GuardedSink(consumer.dead_letters) if consumer.dead_letters is not None else None
@@ -54,20 +65,59 @@ class Processor:
         self._mode = mode_of(consumer, self._handler)
         self._keyed = self._handler if isinstance(self._handler, RecordHandler) and has_keys(self._handler) else None
         self._runner = runner_for(consumer, self._handler)
+        self._process = watched(self._handler, self._telemetry, clock, uniform)
+        self._in_hand: tuple[Progress, Incidents] | None = None
+        if isinstance(self._handler.telemetry, Hooks):  # unless the handler has an attribute of its own by that name
+            self._handler.telemetry = Hooks(self._telemetry, clock)
         self._handler.open()
 
-    def process(self, batch: Batch, *, deadline: float = FOREVER, prefix_settles: bool = True) -> Outcome:
+    def process(
+        self, batch: Batch, *, deadline: float = FOREVER, prefix_settles: bool = True, request_id: str = ""
+    ) -> Outcome:
         """Processes what of the batch the ledger does not know as done, and says what it came to.
 
         ``deadline``        in the clock's monotonic seconds: no record is started from then on.
         ``prefix_settles``  whether the runtime will not deliver again what lies before the answer's checkpoint. Where
                             it delivers the whole batch again, the ledger must hold that prefix too.
+        ``request_id``      of the invocation, for those who watch.
 
         Raises nothing for an ``Exception`` of a handler. Whatever it raises means: deliver all again. That is what
         ``batch.verify`` raises for a delivery that contradicts itself, too.
         """
-        progress = Progress(batch, self.consumer.ordering)
-        run = self._prepare(batch, progress, deadline)
+        consumer = self.consumer
+        scope = Scope(consumer.name, batch.outers[0].stream_arn, batch.outers[0].shard_id) if batch.outers else NOWHERE
+        progress, incidents = Progress(batch, consumer.ordering), Incidents(self._telemetry)
+        context = BatchContext(scope, batch, request_id, self._clock.time())
+        with in_hand(context):
+            self._telemetry.tell("batch_started", context)
+            self._in_hand = progress, incidents
+            try:
+                outcome = self._outcome(context, progress, incidents, deadline, prefix_settles)
+            except BaseException as error:
+                progress.freeze()
+                self._telemetry.tell("batch_interrupted", progress.interrupted(incidents), error)
+                raise
+            finally:
+                self._in_hand = None
+            self._telemetry.tell("batch_finished", outcome)
+        return outcome
+
+    def deadline_passed(self) -> None:
+        """Tells those who watch how far the batch in hand has come, if there is one. May be called from any thread."""
+        if (in_hand := self._in_hand) is not None:
+            progress, incidents = in_hand
+            self._telemetry.tell("deadline_passed", progress.outcome(incidents))
+
+    def close(self) -> None:
+        """Ends the handler and its workers."""
+        self._runner.close()
+        self._handler.close()
+
+    def _outcome(
+        self, context: BatchContext, progress: Progress, incidents: Incidents, deadline: float, prefix_settles: bool
+    ) -> Outcome:
+        batch = context.batch
+        run = self._prepare(context, progress, incidents, deadline)
         try:
             if batch.records:
                 self._runner.run(run)
@@ -79,25 +129,19 @@ class Processor:
             self._remember(run, since=None)
             raise
         progress.freeze()
-        if progress.has_undone:
-            batch.verify()  # before a position of it is answered
-        outcome = progress.outcome()
-        if outcome.checkpoint is not None:
-            self._remember(run, since=int(outcome.checkpoint) if prefix_settles else None)
-        elif run.watch.journal is not None:
-            run.watch.journal.save({})  # the idempotency keys alone: the checkpoint tells the rest
-        self._telemetry.batch_finished(outcome)
-        return outcome
+        if not progress.has_undone:
+            if run.watch.journal is not None:
+                run.watch.journal.save({})  # the idempotency keys alone: the checkpoint tells the rest
+            return progress.outcome(incidents)
+        batch.verify()  # before a position of it is answered
+        checkpoint = progress.outcome(incidents).checkpoint
+        assert checkpoint is not None
+        self._remember(run, since=int(checkpoint) if prefix_settles else None)
+        return progress.outcome(incidents)  # once more: writing the ledger may have failed
 
-    def close(self) -> None:
-        """Ends the handler and its workers."""
-        self._runner.close()
-        self._handler.close()
-
-    def _prepare(self, batch: Batch, progress: Progress, deadline: float) -> Run:
-        consumer = self.consumer
-        scope = Scope(consumer.name, batch.outers[0].stream_arn, batch.outers[0].shard_id) if batch.outers else NOWHERE
-        journal = self._journal(scope)
+    def _prepare(self, context: BatchContext, progress: Progress, incidents: Incidents, deadline: float) -> Run:
+        consumer, batch = self.consumer, context.batch
+        journal = self._journal(context.scope, incidents)
         refused: dict[int, Exception] = dict(batch.malformed())
         duplicates = None
         if journal is not None:
@@ -125,28 +169,29 @@ class Processor:
             clock=self._clock,
             deadline=deadline,
             uniform=self._uniform,
-            telemetry=self._telemetry,
+            incidents=incidents,
             watch=watch,
         )
         return Run(
-            process=self._handler.process,
-            scope=scope,
+            process=self._process,
+            scope=context.scope,
             progress=progress,
             refused=refused,
             settling=settling,
             clock=self._clock,
             deadline=deadline,
             watch=watch,
-            telemetry=self._telemetry,
+            incidents=incidents,
             dead_letters=self._sink,
             max_workers=consumer.max_workers,
+            enter=entering(),
         )
 
-    def _journal(self, scope: Scope) -> Journal | None:
+    def _journal(self, scope: Scope, incidents: Incidents) -> Journal | None:
         if self._ledger is None or scope is NOWHERE:
             return None
         save_every = {"sparse": self.consumer.save_every, "full": 1, "transactional": None}[self._mode]
-        return Journal(self._ledger, scope, self._telemetry, save_every=save_every)
+        return Journal(self._ledger, scope, incidents, save_every=save_every)
 
     def _remember(self, run: Run, *, since: int | None) -> None:
         """Writes to the ledger what is done from sequence number ``since`` on (None: from the start) and not in it yet."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping, Sequence
 
     from kstream.core.batch import Batch
+    from kstream.core.incidents import Incidents
     from kstream.core.record import Position, Record
 
 Ordering = Literal["shard", "partition_key", "none"]
@@ -30,7 +31,7 @@ class Progress:
     ``stopped``  nothing at all may be started any more.
     """
 
-    __slots__ = ("_final", "_ordering", "batch", "blocked", "out_of_time", "retried", "states", "stopped")
+    __slots__ = ("_final", "_ordering", "batch", "blocked", "out_of_time", "states", "stopped")
 
     def __init__(self, batch: Batch, ordering: Ordering) -> None:
         self.batch = batch
@@ -38,7 +39,6 @@ class Progress:
         self.blocked: set[str] = set()
         self.stopped = False
         self.out_of_time = False
-        self.retried = 0
         self._final: bytes | None = None
         self._ordering = ordering
 
@@ -111,24 +111,36 @@ class Progress:
             done[sequence] &= ~undone[sequence]
         return {sequence: bitmap for sequence, bitmap in done.items() if bitmap}
 
-    def outcome(self) -> Outcome:
+    def outcome(self, incidents: Incidents) -> Outcome:
         """What it came to, or has come to so far if it is not frozen."""
+        if not self.has_undone:
+            return self._outcome(incidents, None)
+        undone = (index for index, state in enumerate(self._final or self.states) if state in _UNDONE)
+        return self._outcome(
+            incidents, min((self.batch.records[index] for index in undone), key=_position, default=None)
+        )
+
+    def interrupted(self, incidents: Incidents) -> Outcome:
+        """What it had come to when it was given up: all of it comes back, and no position in it may be believed."""
+        return self._outcome(incidents, self.batch.outers[0] if self.batch.outers else None)
+
+    def _outcome(self, incidents: Incidents, first: Record | None) -> Outcome:
         states = self._final or bytes(self.states)
-        batch = self.batch
-        undone = [index for index, state in enumerate(states) if state in _UNDONE] if self.has_undone else []
-        first = min((batch.records[index] for index in undone), key=_position) if undone else None
         return Outcome(
             checkpoint=None if first is None else first.sequence_number,
             sub_checkpoint=0 if first is None else first.sub_sequence_number,
-            kinesis_records=len(batch.outers),
+            kinesis_records=len(self.batch.outers),
             records=len(states),
             done=states.count(DONE),
             skipped=states.count(SKIPPED),
             dead_lettered=states.count(PARKED),
             failed=states.count(FAILED),
             unfinished=states.count(PENDING),
-            retried=self.retried,
+            retried=incidents.retried,
+            rejected=incidents.rejected,
             out_of_time=self.out_of_time,
+            ledger_failures=incidents.ledger_failures,
+            dead_letter_failures=incidents.dead_letter_failures,
         )
 
     @property

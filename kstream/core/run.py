@@ -11,7 +11,8 @@ from kstream.core.errors import Reject
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from kstream.core.ports import Clock, DeadLetterSink, Scope, Telemetry
+    from kstream.core.incidents import Incidents
+    from kstream.core.ports import Clock, DeadLetterSink, Scope
     from kstream.core.progress import Progress
     from kstream.core.record import Record
     from kstream.core.settling import Failures, Settling
@@ -24,6 +25,7 @@ class Run:
 
     ``refused``   records that no handler may see, each with the error that meets it when its turn comes.
     ``deadline``  in the clock's monotonic seconds.
+    ``enter``     called with each record that is taken in hand, where somebody follows them.
     """
 
     process: Callable[..., Any]
@@ -34,9 +36,10 @@ class Run:
     clock: Clock
     deadline: float
     watch: Watch
-    telemetry: Telemetry
+    incidents: Incidents
     dead_letters: DeadLetterSink | None
     max_workers: int
+    enter: Callable[[Record], object] | None
 
     def out_of_time(self) -> bool:
         """Stops the batch if its deadline has come."""

@@ -7,7 +7,6 @@ so that threads and asyncio cannot drift apart.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from kstream.core.consumer import Consumer
     from kstream.core.dead_letter import DeadLetter
     from kstream.core.errors import DeadLetterError
-    from kstream.core.ports import Clock, Telemetry
+    from kstream.core.incidents import Incidents
+    from kstream.core.ports import Clock
     from kstream.core.progress import Progress
     from kstream.core.watch import Watch
 
@@ -32,10 +32,14 @@ Failures = dict[int, Exception]
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Wait ``pause`` seconds, then try these records again; send back the ``Failures`` of that attempt."""
+    """Wait ``pause`` seconds, then try these records again; send back the ``Failures`` of that attempt.
+
+    ``attempt``  its number.
+    """
 
     pause: float
     indexes: Sequence[int]
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Settling:
         clock: Clock,
         deadline: float,
         uniform: Callable[[float, float], float],
-        telemetry: Telemetry,
+        incidents: Incidents,
         watch: Watch,
     ) -> None:
         self._consumer = consumer
@@ -64,9 +68,8 @@ class Settling:
         self._clock = clock
         self._deadline = deadline
         self._uniform = uniform
-        self._telemetry = telemetry
+        self._incidents = incidents
         self._watch = watch
-        self._lock = threading.Lock()
 
     def steps(self, failures: Failures) -> Generator[Again | Park, Any, None]:
         """Settles every record in ``failures``, whose first attempt it was. Afterwards none of them is in between."""
@@ -95,9 +98,9 @@ class Settling:
                 for index in again:
                     self._leave_for_time(index)
                 return
-            failures = yield Again(pause, tuple(again))
             attempt += 1
-            self._count_retries(len(again))
+            failures = yield Again(pause, tuple(again), attempt)
+            self._incidents.retries(len(again))
             for index in again.keys() - failures.keys():
                 # A transaction has settled it already, and may have found it done before.
                 if self._progress.states[index] == PENDING:
@@ -111,7 +114,7 @@ class Settling:
         # One failed call may stand for many records, all with the same error: that is one failed attempt.
         for error in {id(error): error for error in errors}.values():
             if isinstance(error, LedgerError):
-                self._telemetry.ledger_failed(error)
+                self._incidents.ledger_failed(error)
                 return True
             if self._watch.opens_circuit(error):
                 return True
@@ -125,14 +128,14 @@ class Settling:
             refused: DeadLetterError | None = yield Park(self._letter(index, error, attempt, first_at))
             parked = refused is None
             if refused is not None:
-                self._telemetry.dead_letter_failed(record, refused)
+                self._incidents.dead_letter_failed(record, refused)
         # Only now, with the letter stored, does the record count as settled.
         if parked:
             self._settled(index, PARKED)
         else:
             self._watch.released(index)
             self._progress.fail(index)
-        self._telemetry.record_failed(record, error, attempt=attempt, parked=parked)
+        self._incidents.record_failed(record, error, attempt=attempt, parked=parked)
 
     def _letter(self, index: int, error: Exception, attempt: int, first_at: float) -> DeadLetter:
         from kstream.core.dead_letter import DeadLetter  # costs more to import than most consumers will ever need
@@ -156,10 +159,6 @@ class Settling:
         if self._watch.tells:
             self._watch.settled(index, processed=state == DONE)
         self._progress.states[index] = state
-
-    def _count_retries(self, count: int) -> None:
-        with self._lock:
-            self._progress.retried += count
 
 
 def _reason(error: Exception) -> str:

@@ -5,37 +5,48 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from kstream.core.telemetry import Telemetry
 
-    from kstream.core.outcome import Outcome
-    from kstream.core.ports import Telemetry
-    from kstream.core.record import Record
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _log = logging.getLogger("kstream")
 
 
 class Shielded:
-    """Passes everything on to ``telemetry``; what that raises is logged, and goes no further."""
+    """Passes everything on to those who watch; what one of them raises is logged, and goes no further.
 
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
+    Calls only what is overridden. Has the methods of ``Telemetry``; as thread-safe as those inside.
+    """
 
-    def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
-        _shielded(self._telemetry.record_failed, record, error, attempt=attempt, parked=parked)
+    def __init__(self, watching: Iterable[Telemetry]) -> None:
+        self.watching = tuple(watching)
+        self._listeners = {name: tuple(self._listening(name)) for name in Telemetry.EVENTS}
+        self._told: set[tuple[object, type[Exception]]] = set()
 
-    def ledger_failed(self, error: Exception) -> None:
-        _shielded(self._telemetry.ledger_failed, error)
+    def _listening(self, name: str) -> Iterable[Callable[..., None]]:
+        return (getattr(one, name) for one in self.watching if _overrides(type(one), name))
 
-    def dead_letter_failed(self, record: Record, error: Exception) -> None:
-        _shielded(self._telemetry.dead_letter_failed, record, error)
+    def hears(self, name: str) -> bool:
+        """Whether anybody listens to this event."""
+        return bool(self._listeners[name])
 
-    def batch_finished(self, outcome: Outcome) -> None:
-        _shielded(self._telemetry.batch_finished, outcome)
+    def tell(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Raises nothing."""
+        for listener in self._listeners[name]:
+            try:
+                listener(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - user code that only watches
+                self._failed(listener, error)
+
+    def _failed(self, listener: Callable[..., None], error: Exception) -> None:
+        # Once for each kind: telemetry that fails would fail for every record.
+        if (kind := (listener.__qualname__, type(error))) not in self._told:
+            self._told.add(kind)
+            _log.error("telemetry failed, and is ignored: %s", listener.__qualname__, exc_info=error)
 
 
-def _shielded(tell: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-    try:
-        tell(*args, **kwargs)
-    except Exception:  # noqa: BLE001 - user code that only watches
-        _log.exception("telemetry failed, and was ignored")
+def _overrides(watching: type[Telemetry], name: str) -> bool:
+    if getattr(watching, name) is not getattr(Telemetry, name):
+        return True
+    return name == "batch_interrupted" and _overrides(watching, "batch_finished")  # which it calls

@@ -58,6 +58,8 @@ class Group:
             self._transaction = self._ledger.begin(run.scope)
             self._until = run.clock.monotonic() + LONGEST
         record = run.progress.batch.records[index]
+        if run.enter is not None:
+            run.enter(record)
         key = self._key(index)
         fresh = self._transaction.apply(record.position, key, partial(_effect, run.process, record))
         self._applied[index] = DONE if fresh else SKIPPED
@@ -125,7 +127,7 @@ def run_lane(run: Run, indexes: Iterable[int], *, ledger: TransactionalLedger) -
         _commit(group, run, ledger)
     except LedgerError as error:
         run.progress.stop()
-        run.telemetry.ledger_failed(error)
+        run.incidents.ledger_failed(error)
     finally:
         group.abandon()
 

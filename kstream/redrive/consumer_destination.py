@@ -11,6 +11,7 @@ from kstream.core.batch import Batch
 from kstream.core.errors import DeadLetterError
 from kstream.core.handler import TransactionalHandler
 from kstream.core.processor import Processor
+from kstream.core.telemetry import Telemetry
 from kstream.redrive.destination import Refused, Sent, Unit, Work
 from kstream.redrive.detour import detour_of
 
@@ -109,9 +110,9 @@ class ConsumerDestination:
             mode=None if transactional or ledger is None else "full",
             save_every=None,
             dead_letters=self._sink,
-            telemetry=self._told,
+            telemetry=(self._told,),
         )
-        self._processor = Processor(replayed, clock=self._clock, uniform=self._uniform, telemetry=self._told)
+        self._processor = Processor(replayed, clock=self._clock, uniform=self._uniform)
         return self._processor
 
     def _replay(self, letter: DeadLetter) -> Result:
@@ -150,7 +151,7 @@ class _Sink:
         self._sink.put(letter)
 
 
-class _Told:
+class _Told(Telemetry):
     """Telemetry that remembers why records failed."""
 
     def __init__(self) -> None:
@@ -163,12 +164,6 @@ class _Told:
 
     def ledger_failed(self, error: Exception) -> None:
         self.reasons.append(str(error))
-
-    def dead_letter_failed(self, record: Record, error: Exception) -> None:
-        pass  # record_failed tells why it was to be parked
-
-    def batch_finished(self, outcome: Outcome) -> None:
-        pass
 
     def reason(self, outcome: Outcome) -> str:
         undone = outcome.failed + outcome.unfinished

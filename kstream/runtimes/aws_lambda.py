@@ -10,8 +10,8 @@ from kstream.core.errors import BatchUnfinished, ConfigurationError
 from kstream.core.processor import FOREVER, Processor
 from kstream.runtimes.defaults import with_defaults
 from kstream.runtimes.lambda_event import batch_of
+from kstream.runtimes.watching import default_telemetry
 from kstream.settings import Settings
-from kstream.telemetry.logs import LogTelemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ class LambdaHandler:
         self.consumer = with_defaults(consumer, settings)
         self.outcome: Outcome | None = None
         self._answer = answer
+        self._settings = settings
         self._clock = clock
         self._uniform = uniform
         self._processor: Processor | None = None
@@ -50,7 +51,10 @@ class LambdaHandler:
         batch = batch_of(event)
         processor = self.build()
         partial = self._answer == "partial"
-        outcome = processor.process(batch, deadline=self._deadline(context), prefix_settles=partial)
+        request_id = getattr(context, "aws_request_id", "")
+        outcome = processor.process(
+            batch, deadline=self._deadline(context), prefix_settles=partial, request_id=request_id
+        )
         self.outcome = outcome
         if outcome.checkpoint is None:
             return {"batchItemFailures": []}
@@ -76,7 +80,12 @@ class LambdaHandler:
     def _build(self) -> Processor:
         from random import uniform
 
-        return Processor(self.consumer, clock=self._clock, uniform=self._uniform or uniform, telemetry=LogTelemetry())
+        return Processor(
+            self.consumer,
+            clock=self._clock,
+            uniform=self._uniform or uniform,
+            telemetry=default_telemetry(self._settings),
+        )
 
     def _deadline(self, context: Any) -> float:
         """When to stop, early enough to answer before Lambda ends the process."""

@@ -7,6 +7,8 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from kstream.core.telemetry import Telemetry
+
 if TYPE_CHECKING:
     from kstream.core.outcome import Outcome
     from kstream.core.record import Record
@@ -15,7 +17,7 @@ TOLD_PER_BATCH = 3
 """So many failures of each sort (of records, of the ledger, of the dead letters) get a line of their own."""
 
 
-class LogTelemetry:
+class Logs(Telemetry):
     """Writes to the logger ``kstream``. Never a payload: positions, keys of errors, and counts. Thread-safe."""
 
     def __init__(self, logger: logging.Logger | None = None) -> None:

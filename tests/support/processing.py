@@ -14,6 +14,7 @@ from kstream.core.consumer import Consumer
 from kstream.core.errors import DeadLetterError, LedgerError, Reject
 from kstream.core.handler import Handler
 from kstream.core.processor import Processor
+from kstream.core.telemetry import Telemetry
 from kstream.testing.clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def place_of(record: Record) -> Place:
     return int(record.sequence_number), record.sub_sequence_number
 
 
-class Telling:
+class Telling(Telemetry):
     """Telemetry that remembers what it was told."""
 
     def __init__(self) -> None:
@@ -257,12 +258,12 @@ def places_in(done: Mapping[int, int]) -> set[Place]:
     return {(sequence, sub) for sequence, bits in done.items() for sub in range(bits.bit_length()) if bits >> sub & 1}
 
 
-def processor_of(consumer: Consumer, *, clock: Clock | None = None, telemetry: Telling | None = None) -> Processor:
+def processor_of(consumer: Consumer, *, clock: Clock | None = None, telemetry: Telemetry | None = None) -> Processor:
     return Processor(
         consumer,
         clock=clock or VirtualClock(),
         uniform=lambda low, high: high,
-        telemetry=telemetry or Telling(),
+        telemetry=[telemetry or Telling()],
     )
 
 

@@ -6,15 +6,17 @@ import threading
 
 import pytest
 
+from kstream.core.incidents import Incidents
 from kstream.core.journal import Journal
 from kstream.core.ports import Scope
+from kstream.core.shielded import Shielded
 from tests.support.processing import NotedLedger, Telling, aggregate_of, batch, entry, places_in
 
 SCOPE = Scope("consumer", "arn", "shard")
 
 
 def journal(ledger: NotedLedger, save_every: int | None = None, told: Telling | None = None) -> Journal:
-    return Journal(ledger, SCOPE, told or Telling(), save_every=save_every)
+    return Journal(ledger, SCOPE, Incidents(Shielded([told or Telling()])), save_every=save_every)
 
 
 def test_it_reads_from_the_lowest_to_the_highest_by_value() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +15,7 @@ from kstream.core.errors import EventError, LedgerError
 from kstream.core.handler import BatchHandler, Handler, TransactionalHandler
 from kstream.core.outcome import Outcome
 from kstream.core.retry import Retry
+from kstream.core.telemetry import Telemetry
 from kstream.stores.memory import MemoryLedger
 from kstream.testing.clock import VirtualClock
 from tests.support.processing import (
@@ -67,6 +68,15 @@ class Fate:
     @property
     def settled(self) -> bool:
         return self.as_state in ("done", "dead_lettered")
+
+    @property
+    def incidents(self) -> dict[str, int]:
+        poison = not self.settled or self.as_state == "dead_lettered"
+        return {
+            "retried": self.retried,
+            "rejected": int(poison and not self.failing),
+            "dead_letter_failures": int(self.sink == "refuses"),
+        }
 
 
 _BASE64, _JSON, _AGGREGATE = (entry(2, key="b", raw="e30"), entry(2, b"{", "b"), entry(2, MALFORMED, "b"))
@@ -124,7 +134,7 @@ def test_a_record_s_fate_decides_its_own_state_and_only_order_decides_about_the_
     expected: dict[str, Any] = {"done": 4 - len(behind), "unfinished": len(behind), "failed": 0, "dead_lettered": 0}
     expected[fate.as_state] += 1
     assert outcome == Outcome(
-        checkpoint=None if fate.settled else "2", kinesis_records=5, records=5, retried=fate.retried, **expected
+        checkpoint=None if fate.settled else "2", kinesis_records=5, records=5, **fate.incidents, **expected
     )
     assert {sequence for sequence, _ in script.done} - {2} == {1, 3, 4, 5} - behind
     assert ledger.places == (set() if fate.settled else {(n, 0) for n in {3, 4, 5} - behind})
@@ -344,7 +354,8 @@ def test_a_ledger_that_fails_changes_nothing_but_what_it_remembers(world: World,
     ledger = NotedLedger(() if "load" in broken else world.known, broken=broken)
     bare = NotedLedger(() if "load" in broken else world.known)
     outcome = run_script(way, world.script(), world.batch, ledger=ledger, told=told, **world.policies(letters))
-    assert outcome == run_script(way, world.script(), world.batch, ledger=bare, **world.policies(plain))
+    whole = run_script(way, world.script(), world.batch, ledger=bare, **world.policies(plain))
+    assert outcome == replace(whole, ledger_failures=len(told.ledger))
     assert letters.places == plain.places
     assert all(isinstance(error, LedgerError) for error in told.ledger)
     assert len(told.ledger) == ("load" in broken) + ("save" in broken and bool(ledger.saves))
@@ -438,14 +449,12 @@ def test_the_letter_is_stored_before_its_record_counts_as_done(way: Way) -> None
     assert order == ["letter", "ledger"]
 
 
-class Unwell:
-    """Telemetry that raises whatever it is told."""
+def _fails(*args: object, **kwargs: object) -> None:
+    raise RuntimeError("unwell")
 
-    def __getattr__(self, name: str) -> Any:
-        def fail(*args: object, **kwargs: object) -> None:
-            raise RuntimeError(name)
 
-        return fail
+Unwell = type("Unwell", (Telemetry,), {"sample_rate": 0.5, **dict.fromkeys(Telemetry.EVENTS, _fails)})
+"""Telemetry that raises whatever it is told."""
 
 
 @given(world=worlds(), way=ways)
@@ -455,7 +464,7 @@ def test_telemetry_that_raises_changes_nothing(world: World, way: Way) -> None:
         ledger = NotedLedger(world.known, broken=("save",))
         letters = world.letters()
         outcomes.append(
-            run_script(way, world.script(), world.batch, ledger=ledger, telemetry=telemetry, **world.policies(letters))
+            run_script(way, world.script(), world.batch, ledger=ledger, told=telemetry, **world.policies(letters))
         )
     assert outcomes[0] == outcomes[1]
 

@@ -8,9 +8,11 @@ import pytest
 
 from kstream.core.consumer import Consumer
 from kstream.core.errors import DeadLetterError, Reject
+from kstream.core.incidents import Incidents
 from kstream.core.progress import DONE, FAILED, PARKED, PENDING, Progress
 from kstream.core.retry import Retry
 from kstream.core.settling import Again, Park, Settling
+from kstream.core.shielded import Shielded
 from kstream.core.watch import Watch
 from kstream.testing.clock import VirtualClock
 from tests.support.processing import Inline, Letters, Script, Telling, batch, entry
@@ -19,6 +21,7 @@ from tests.support.processing import Inline, Letters, Script, Telling, batch, en
 class Case:
     def __init__(self, records: int, *, deadline: float = float("inf"), **policies: Any) -> None:
         self.clock, self.told = VirtualClock(1_000), Telling()
+        self.incidents = Incidents(Shielded([self.told]))
         consumer = Consumer(Inline(Script()), name="settles", ordering="none", **policies)
         self.progress = Progress(batch(*(entry(number) for number in range(records))), "none")
         self.settling = Settling(
@@ -27,7 +30,7 @@ class Case:
             clock=self.clock,
             deadline=deadline,
             uniform=lambda low, high: high,
-            telemetry=self.told,
+            incidents=self.incidents,
             watch=Watch(self.progress, self.clock),
         )
 
@@ -45,11 +48,11 @@ def test_several_records_share_each_pause_and_drop_out_one_by_one() -> None:
     assert isinstance(step, Park)
     assert (step.letter.record.sequence_number, step.letter.reason, step.letter.attempts) == ("2", "no", 1)
     assert case.states == [PENDING] * 4, "only a stored letter settles"
-    assert steps.send(None) == Again(1, (0, 1, 3))
+    assert steps.send(None) == Again(1, (0, 1, 3), 2)
     assert case.states == [PENDING, PENDING, PARKED, PENDING]
 
     case.clock.advance(1)
-    assert steps.send({1: error, 3: error}) == Again(2, (1, 3))
+    assert steps.send({1: error, 3: error}) == Again(2, (1, 3), 3)
     assert case.states == [DONE, PENDING, PARKED, PENDING]
 
     case.clock.advance(2)
@@ -61,7 +64,7 @@ def test_several_records_share_each_pause_and_drop_out_one_by_one() -> None:
     with pytest.raises(StopIteration):
         steps.send(DeadLetterError("full"))
     assert case.states == [DONE, DONE, PARKED, FAILED]
-    assert case.progress.retried == 5
+    assert case.incidents.retried == 5
     assert case.told.refused == [(3, 0)]
     assert case.told.failed == [((2, 0), "Reject", 1, True), ((3, 0), "OSError", 3, False)]
 
@@ -77,7 +80,7 @@ def test_a_pause_that_would_end_at_the_deadline_is_not_begun() -> None:
     assert list(case.settling.steps({0: OSError()})) == []
     assert (case.states, case.progress.out_of_time) == ([PENDING], True)
     sooner = Case(1, retry=Retry(base=1, cap=1), deadline=1.001)
-    assert next(sooner.settling.steps({0: OSError()})) == Again(1, (0,))
+    assert next(sooner.settling.steps({0: OSError()})) == Again(1, (0,), 2)
 
 
 class Bare(Reject):

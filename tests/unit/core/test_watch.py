@@ -8,12 +8,14 @@ import pytest
 
 from kstream.core.breaker import Circuit, CircuitBreaker
 from kstream.core.idempotency import Duplicates
+from kstream.core.incidents import Incidents
 from kstream.core.journal import Journal
 from kstream.core.ports import Scope
 from kstream.core.progress import PENDING, SKIPPED, Progress
+from kstream.core.shielded import Shielded
 from kstream.core.watch import Watch
 from kstream.testing.clock import VirtualClock
-from tests.support.processing import NotedLedger, Telling, batch, entry
+from tests.support.processing import NotedLedger, batch, entry
 
 SCOPE = Scope("consumer", "arn", "shard")
 KEYS = {0: "x", 1: "x", 3: "y"}
@@ -26,7 +28,7 @@ class Case:
         self.clock, self.ledger = VirtualClock(), NotedLedger()
         self.progress = Progress(batch(*(entry(number, key=str(number)) for number in range(4))), "partition_key")
         self.duplicates = Duplicates(KEYS, self.progress)
-        self.journal = Journal(self.ledger, SCOPE, Telling(), save_every=save_every)
+        self.journal = Journal(self.ledger, SCOPE, Incidents(Shielded([])), save_every=save_every)
         self.watch = Watch(
             self.progress,
             self.clock,
@@ -44,7 +46,7 @@ def test_with_nobody_to_ask_or_to_tell_nobody_is() -> None:
     assert alone.admits(0)
     sparse = Watch(case.progress, case.clock, journal=case.journal)
     assert (sparse.asks, sparse.tells, sparse.writes) == (False, False, False)
-    full = Watch(case.progress, case.clock, journal=Journal(case.ledger, SCOPE, Telling(), save_every=1))
+    full = Watch(case.progress, case.clock, journal=Journal(case.ledger, SCOPE, Incidents(Shielded([])), save_every=1))
     assert (full.asks, full.tells, full.writes) == (False, True, True)
 
 

@@ -90,4 +90,4 @@ def test_the_settings_are_read_from_the_environment_and_empty_is_unset(monkeypat
     assert Settings.from_environment() == Settings()
     for name in ("AWS_LAMBDA_FUNCTION_NAME", "KSTREAM_LEDGER", "KSTREAM_DEAD_LETTERS"):
         monkeypatch.setenv(name, "x")
-    assert Settings.from_environment() == Settings(in_lambda=True, ledger="x", dead_letters="x")
+    assert Settings.from_environment() == Settings(in_lambda=True, ledger="x", dead_letters="x", service="x")

@@ -14,7 +14,7 @@ from kstream.core.outcome import Outcome
 from kstream.core.record import Record
 from kstream.core.retry import Retry
 from kstream.runtimes.aws_lambda import on_lambda
-from kstream.telemetry.logs import TOLD_PER_BATCH, LogTelemetry
+from kstream.telemetry.logs import TOLD_PER_BATCH, Logs
 from tests.support.processing import Letters, NotedLedger, entry, event
 
 MANY = 10_000
@@ -68,7 +68,7 @@ def test_every_failure_is_either_told_or_counted(caplog: pytest.LogCaptureFixtur
 
 
 def test_each_batch_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
-    telemetry = LogTelemetry()
+    telemetry = Logs()
     for _ in range(2):
         caplog.clear()
         for _ in range(TOLD_PER_BATCH + 2):
@@ -81,7 +81,7 @@ def test_each_batch_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_failure_is_told_with_place_attempts_and_traceback_and_without_payload(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    telemetry = LogTelemetry()
+    telemetry = Logs()
     telemetry.record_failed(RECORD, OSError("down"), attempt=3, parked=False)
     telemetry.record_failed(RECORD, Reject("negative"), attempt=1, parked=True)
     telemetry.dead_letter_failed(RECORD, OSError("full"))
@@ -98,7 +98,7 @@ def test_a_failure_is_told_with_place_attempts_and_traceback_and_without_payload
 
 
 def test_a_batch_that_is_done_says_nothing_and_one_that_is_not_says_where(caplog: pytest.LogCaptureFixture) -> None:
-    telemetry = LogTelemetry()
+    telemetry = Logs()
     telemetry.batch_finished(Outcome(records=3, done=3))
     assert caplog.messages == []
     telemetry.batch_finished(
@@ -108,5 +108,5 @@ def test_a_batch_that_is_done_says_nothing_and_one_that_is_not_says_where(caplog
 
 
 def test_a_logger_can_be_given(caplog: pytest.LogCaptureFixture) -> None:
-    LogTelemetry(logging.getLogger("mine")).ledger_failed(LedgerError("locked"))
+    Logs(logging.getLogger("mine")).ledger_failed(LedgerError("locked"))
     assert caplog.records[0].name == "mine"
