@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploy import naming
+from deploy import naming, series
 from deploy.config import SourceKind
 from deploy.ingest_api import api_name
 from deploy.template import logical, ref, resource
+from kstream import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,6 +132,7 @@ def _consumer(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
     nearly = consumer.timeout_seconds * 10 * monitoring.duration_percent
     yield about("duration", "batches come near the timeout; smaller ones?", "Duration", "Maximum", nearly)
     yield from _age(pipeline, name, function)
+    yield from _own(pipeline, name)
     if consumer.has_on_failure_queue:
         queue = naming.on_failure_name(pipeline, name)
         yield _depth(name, "on-failure", "AWS gave records up: look in its on-failure queue", queue)
@@ -142,6 +144,27 @@ def _consumer(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
         mapping = {"EventSourceMappingUUID": ref(mapping_parameter(name))}
         why = "records were dropped: neither processed nor sent to an on-failure destination"
         yield about("dropped", why, "DroppedEventCount", "Sum", 0, pages=True, dimensions=mapping)
+
+
+def _own(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
+    """What only the consumer itself can know."""
+    dimensions = series.dimensions_of(pipeline, name)
+    if dimensions is None:
+        return
+    for metric, what, why, pages in (
+        (metrics.LEDGER_FAILURES, "ledger", "its ledger refuses reads or writes; records may run again", False),
+        (metrics.DEAD_LETTER_FAILURES, "letters-refused", "poison cannot be set aside, and holds up its shard", True),
+        (
+            metrics.OUT_OF_TIME,
+            "out-of-time",
+            "batches do not end in time; a longer timeout, or smaller batches?",
+            False,
+        ),
+    ):
+        yield Alarm(
+            subject=name, what=what, why=f"Consumer {name}: {why}", namespace=metrics.NAMESPACE, metric=metric.name,
+            statistic="Sum", threshold=0, dimensions=dimensions, pages=pages,
+        )  # fmt: skip
 
 
 def _age(pipeline: Pipeline, name: str, function: Dimensions) -> Iterator[Alarm]:

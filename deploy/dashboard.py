@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deploy import naming
+from deploy import naming, series
 from deploy.config import SourceKind
 from deploy.ingest_api import api_name
 from deploy.template import compact, sub
+from kstream import metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy.config import Pipeline
     from deploy.template import Json
 
 _WIDTH, _HEIGHT, _COLUMNS = 8, 6, 24
+
+_TROUBLES = (metrics.LEDGER_FAILURES, metrics.DEAD_LETTER_FAILURES, metrics.OUT_OF_TIME)
 
 Metric = list[Any]
 
@@ -73,7 +78,29 @@ def _consumer(pipeline: Pipeline, name: str) -> list[dict[str, Any]]:
     ]
     if consumer.kind is not SourceKind.SQS:
         widgets.append(_graph("Iterator age", [["AWS/Lambda", "IteratorAge", *of, {"stat": "Maximum"}]]))
-    return [*widgets, _graph("Dead letters and on failure", waiting)] if waiting else widgets
+    if waiting:
+        widgets.append(_graph("Dead letters and on failure", waiting))
+    return [*widgets, *_own(series.dimensions_of(pipeline, name))]
+
+
+def _own(dimensions: dict[str, str] | None) -> list[dict[str, Any]]:
+    """What the consumer says of itself."""
+    if dimensions is None:
+        return []
+    of = [part for pair in dimensions.items() for part in pair]
+
+    def graph(title: str, shown: Sequence[metrics.Metric], *stats: str) -> dict[str, Any]:
+        lines = [
+            [metrics.NAMESPACE, metric.name, *of, {"stat": stat}] for metric in shown for stat in stats or ("Sum",)
+        ]
+        return _graph(title, lines)
+
+    return [
+        graph("Records", [metric for metric in metrics.COUNTS if metric not in _TROUBLES]),
+        graph("Troubles", _TROUBLES),
+        graph("Record age and checkpoint lag", (metrics.RECORD_AGE, metrics.CHECKPOINT_LAG), "p99", "Maximum"),
+        graph("Batch duration", (metrics.BATCH_DURATION,), "p50", "p99", "Maximum"),
+    ]
 
 
 def _depth(queue: str) -> Metric:

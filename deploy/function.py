@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deploy import event_sources, naming, permissions
+from deploy import event_sources, naming, permissions, series
 from deploy.network import SUBNETS, security_group_id
 from deploy.stacks import ArtifactOf, Holding, OutputOf, Stack
 from deploy.template import att, ref, resource, sub, template
@@ -96,7 +96,7 @@ def _function(pipeline: Pipeline, name: str) -> dict[str, Any]:
 
 def _environment(pipeline: Pipeline, name: str) -> Json | None:
     consumer = pipeline.consumers[name]
-    variables: dict[str, Text] = dict(consumer.environment)
+    variables: dict[str, Text] = {**consumer.environment, **series.variables(pipeline, name)}
     for use in consumer.uses:
         if use.variable and use.bucket:
             variables[use.variable] = naming.bucket_name(pipeline, use.bucket)

@@ -6,6 +6,7 @@
 ``KSTREAM_DEAD_LETTERS``                for consumers that name none: ``dir:PATH``, ``sqs:URL``, ``s3:BUCKET/PREFIX`` or
                                         ``kinesis:STREAM``
 ``KSTREAM_SERVICE``                     what the metrics' dimension ``service`` says; by default the function's name
+``KSTREAM_CONSUMER``                    what their dimension ``consumer`` says; by default the consumer's own name
 ``KSTREAM_METRICS``                     ``emf`` (in Lambda the default) or ``off``: metrics as lines on stdout, for
                                         consumers that name no telemetry
 ``KSTREAM_NAMESPACE``                   of these metrics in CloudWatch; by default ``kstream``
@@ -31,6 +32,7 @@ class Settings:
     ledger: str | None = None
     dead_letters: str | None = None
     service: str = "local"
+    consumer: str | None = None
     metrics: str | None = None
     namespace: str | None = None
     logs: str | None = None
@@ -45,6 +47,7 @@ class Settings:
             ledger=os.environ.get("KSTREAM_LEDGER") or None,
             dead_letters=os.environ.get("KSTREAM_DEAD_LETTERS") or None,
             service=os.environ.get("KSTREAM_SERVICE") or os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "local",
+            consumer=os.environ.get("KSTREAM_CONSUMER") or None,
             metrics=os.environ.get("KSTREAM_METRICS") or None,
             namespace=os.environ.get("KSTREAM_NAMESPACE") or None,
             logs=os.environ.get("KSTREAM_LOGS") or None,

@@ -11,7 +11,13 @@ from deploy.config.fields import Complaint, Table, setting
 from deploy.config.mapping import Delivery
 
 RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
-RESERVED_VARIABLES = ("KSTREAM_LEDGER", "KSTREAM_DEAD_LETTERS")
+RESERVED_VARIABLES = (
+    "KSTREAM_LEDGER",
+    "KSTREAM_DEAD_LETTERS",
+    "KSTREAM_SERVICE",
+    "KSTREAM_CONSUMER",
+    "KSTREAM_METRICS",
+)
 
 
 class SourceKind(StrEnum):
@@ -92,6 +98,7 @@ class Consumer(Table):
     )
     log_retention_days: int = setting(30, doc="How long log lines stay", choices=names.LOG_DAYS)
     tracing: bool = setting(True, doc="X-Ray's active tracing")
+    metrics: bool = setting(True, doc="kstream's own metrics: custom ones of CloudWatch, which are billed each")
     ledger: str = setting("dynamodb", doc="Where it remembers what is done", choices=("dynamodb", "none"))
     ledger_ttl_hours: int = setting(
         192, doc="The ttl= of its ledger; 192 is kstream's own, and what KSTREAM_LEDGER gives", low=1, high=24 * 400
@@ -114,7 +121,7 @@ class Consumer(Table):
             return
         for variable in RESERVED_VARIABLES:
             if variable in self.environment:
-                yield f"environment.{variable}", "is set by deploy; say it with ledger and dead_letters"
+                yield f"environment.{variable}", "is set by deploy; say it with ledger, dead_letters and metrics"
         if any(
             name.startswith("AWS_") or name in ("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR") for name in self.environment
         ):

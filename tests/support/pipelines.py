@@ -118,6 +118,7 @@ def _consumer(draw: Callable[[Any], Any], streams: list[str], *, in_network: boo
         environment=st.sampled_from([{}, {"LEVEL": "debug", "Empty": ""}]),
         log_retention_days=st.sampled_from(LOG_DAYS),
         tracing=st.booleans(),
+        metrics=st.booleans(),
         ledger=st.sampled_from(["dynamodb", "none"]),
         dead_letters=st.sampled_from(letters),
         uses=st.lists(st.sampled_from(_uses(streams)), max_size=3, unique_by=str),
@@ -213,6 +214,7 @@ def _door(draw: Callable[[Any], Any]) -> Given:
             [
                 {"who": "iam"},
                 {"who": "jwt", "issuer": "https://login.example/", "audiences": ["put"]},
+                {"who": "jwt", "issuer": "https://login.example/", "audiences": ["put"], "scopes": ["put:orders", "x"]},
                 {"who": "cognito", "user_pools": [f"arn:aws:cognito-idp:eu-west-1:{_ACCOUNT}:userpool/eu-west-1_AbC"]},
                 {"who": "lambda", "function_arn": f"arn:aws:lambda:eu-west-1:{_ACCOUNT}:function:door"},
                 {"api_key": True},

@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import given
 
-from deploy.config import parse
+import kstream.metrics
+from deploy.config import SourceKind, parse
 from deploy.synthesis import stacks
 from tests.golden.deploy import pipeline
 from tests.support.pipelines import pipelines
@@ -58,6 +59,39 @@ def test_what_puts_records_at_risk_is_part_of_the_one_alarm(table: dict[str, Any
             assert (f"{prefix}-{name}-{what}" in found) is there
 
 
+def own_series(widgets: list[dict[str, Any]]) -> set[tuple[str, ...]]:
+    """kstream's own metrics in a dashboard's graphs: name and dimensions."""
+    lines = [line for widget in widgets for line in widget["properties"].get("metrics", ())]
+    return {tuple(line[1:-1]) for line in lines if line[0] == kstream.metrics.NAMESPACE}
+
+
+@given(pipelines())
+def test_the_dashboard_shows_every_metric_that_a_consumer_sends_and_no_other(table: dict[str, Any]) -> None:
+    """Both are made from kstream.metrics, and the function is told the names that are looked for."""
+    given = parse(table)
+    made = {stack.name: stack for stack in stacks(given)}
+    expected, watched = set(), set()
+    for name, consumer in given.consumers.items():
+        function = made[f"{given.prefix}-consumer-{name}"].template["Resources"]["Function"]
+        variables = function["Properties"]["Environment"]["Variables"]
+        if not consumer.metrics or consumer.kind is not SourceKind.KINESIS:
+            assert variables["KSTREAM_METRICS"] == "off"
+            continue
+        stream = given.stream_name(consumer.stream) if consumer.stream else str(consumer.stream_arn).split("/")[1]
+        of = ("service", variables["KSTREAM_SERVICE"], "stream", stream, "consumer", variables["KSTREAM_CONSUMER"])
+        expected |= {(metric.name, *of) for metric in kstream.metrics.ALL}
+        watched |= {(name, *of) for name in ("LedgerFailures", "DeadLetterFailures", "BatchesOutOfTime")}
+    if not given.monitoring.enabled:
+        return
+    dashboard = made[f"{given.prefix}-monitoring"].template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    assert own_series(json.loads(dashboard["Fn::Sub"])["widgets"]) == expected
+    found = [alarm for alarm in alarms(given).values() if alarm.get("Namespace") == kstream.metrics.NAMESPACE]
+    assert {
+        (alarm["MetricName"], *(part for one in alarm["Dimensions"] for part in (one["Name"], one["Value"])))
+        for alarm in found
+    } == watched
+
+
 def test_a_consumer_pages_at_a_quarter_of_the_retention() -> None:
     found = alarms(pipeline("flights"))
 
@@ -74,7 +108,7 @@ def test_many_alarms_are_divided_over_several_under_the_one() -> None:
     rules = {name: alarm["AlarmRule"] for name, alarm in found.items() if "AlarmRule" in alarm}
     assert rules["shop-at-risk"] == 'ALARM("shop-at-risk-1") OR ALARM("shop-at-risk-2")'
     assert all(rule.count("ALARM(") <= 100 and len(rule) <= 10_240 for rule in rules.values())
-    assert sum(rule.count("ALARM(") for name, rule in rules.items() if name != "shop-at-risk") == 160
+    assert sum(rule.count("ALARM(") for name, rule in rules.items() if name != "shop-at-risk") == 200
 
 
 @given(pipelines())
