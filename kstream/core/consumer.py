@@ -113,11 +113,14 @@ class Consumer:
         if isinstance(source, HANDLERS):
             return source
         try:
-            built = source()
-        except TypeError as error:
+            inspect.signature(source).bind()
+        except TypeError as error:  # of the call; one that its code raises is not for us to word
             raise ConfigurationError(
                 f"{self.name} cannot be built: {error}. Give Consumer an instance, or a function that makes one"
             ) from error
+        except ValueError:
+            pass  # a callable in C that has no signature to look at
+        built = source()
         if not isinstance(built, HANDLERS):
             raise ConfigurationError(f"{self.name}: {source!r} made {built!r}, which is not a handler")
         return built

@@ -11,6 +11,7 @@ import pytest
 from kstream.core.consumer import Consumer
 from kstream.core.errors import ConfigurationError
 from kstream.core.handler import BatchHandler, Handler
+from kstream.core.telemetry import Telemetry
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
 from tests.support.processing import processor_of
 
@@ -138,6 +139,9 @@ def test_what_makes_no_handler_is_told_when_it_is_built(handler: Any, message: s
         ({"deadline_margin": -1}, "deadline_margin=-1: seconds, 0 or more"),
         ({"ledger": "sqlite:x"}, "ledger='sqlite:x' is not a ledger"),
         ({"ledger": MemoryLedger}, "MemoryLedger.* is not a ledger"),
+        ({"telemetry": Telemetry}, "is no telemetry: give an instance of a subclass of kstream.Telemetry, or several"),
+        ({"telemetry": [Telemetry(), "emf"]}, "is no telemetry"),
+        ({"telemetry": "emf"}, "telemetry='emf' is no telemetry"),
         ({"dead_letters": "dir:x"}, "dead_letters='dir:x' is not a sink"),
         ({"dead_letters": MemoryDeadLetters}, "MemoryDeadLetters.* is not a sink"),
         ({"retry": 3}, r"retry=3: give a policy such as Retry\(attempts=5\)"),
@@ -148,3 +152,24 @@ def test_what_makes_no_handler_is_told_when_it_is_built(handler: Any, message: s
 def test_policies_that_cannot_work_are_refused_with_the_remedy(policies: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Consumer(Totals, **policies)
+
+
+def test_who_watches_is_one_or_several_or_nobody_and_by_default_whom_the_runtime_names() -> None:
+    one, two = Telemetry(), Telemetry()
+    assert Consumer(Totals).watching([one]) == [one]
+    assert Consumer(Totals, telemetry=two).watching([one]) == (two,)
+    assert Consumer(Totals, telemetry=[one, two]).watching([]) == (one, two)
+    assert Consumer(Totals, telemetry=()).watching([one]) == ()
+
+
+def test_an_error_in_the_handler_s_own_code_is_raised_as_it_is() -> None:
+    """It is not the call's fault, and the remedy for that would mislead."""
+
+    class Mistaken(Handler):
+        def __init__(self) -> None:
+            int(None)  # type: ignore[call-overload]
+
+        def process(self, record: Record) -> None: ...
+
+    with pytest.raises(TypeError, match="int\\(\\) argument"):
+        Consumer(Mistaken).build_handler()
