@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.result import Bound, Result
 
-NAMES = ("import_cost", "plain_batch", "aggregated_batch", "codec", "memory", "async_keys", "ingest_gateway")
+NAMES = (
+    "import_cost",
+    "plain_batch",
+    "telemetry",
+    "aggregated_batch",
+    "codec",
+    "memory",
+    "async_keys",
+    "ingest_gateway",
+    "put_all",
+)
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 ======================================  ================================================================================
 ``AWS_LAMBDA_FUNCTION_NAME``            set by Lambda: this process is a Lambda environment
+``_X_AMZN_TRACE_ID``                    set by Lambda anew for each invocation: its trace
 ``KSTREAM_LEDGER``                      for consumers that name none: ``sqlite:PATH`` or ``dynamodb:TABLE``
 ``KSTREAM_DEAD_LETTERS``                for consumers that name none: ``dir:PATH``, ``sqs:URL``, ``s3:BUCKET/PREFIX`` or
                                         ``kinesis:STREAM``
@@ -55,6 +56,14 @@ class Settings:
             trace_records=os.environ.get("KSTREAM_TRACE_RECORDS") or None,
             trace_slow=os.environ.get("KSTREAM_TRACE_SLOW") or None,
         )
+
+
+def invocation_trace() -> str | None:
+    """What Lambda says of the trace of the invocation in hand; empty if it says nothing, None outside Lambda.
+
+    Not one of ``Settings``, which are read once: Lambda says it anew for each invocation.
+    """
+    return os.environ.get("_X_AMZN_TRACE_ID", "") if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") else None
 
 
 @dataclass(frozen=True, slots=True)

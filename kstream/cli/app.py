@@ -9,6 +9,7 @@ import typer
 from kstream.cli.consume import consume
 from kstream.cli.dead_letters import dead_letters
 from kstream.cli.dev import dev
+from kstream.cli.plain_help import PlainCommand
 from kstream.cli.produce import produce
 from kstream.cli.tail import tail
 
@@ -33,7 +34,7 @@ def build(*, terminal: bool = False) -> typer.Typer:
     )
     app.callback()(_front)
     for command in (dev, consume, produce, tail):
-        app.command(epilog=_EPILOG)(command)
+        app.command(cls=PlainCommand, epilog=_EPILOG)(command)
     app.add_typer(dead_letters(terminal=terminal, epilog=_EPILOG), name="dead-letters")
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -17,7 +18,7 @@ from kstream.cli.failures import INTERRUPTED, told_plainly
 from kstream.local.state_dir import StateDir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kstream.cli.consuming import Consuming
     from kstream.cli.output import Output
@@ -30,7 +31,8 @@ def consume(
     endpoint_url: options.EndpointUrl = None,
     region: options.Region = None,
     name: Annotated[
-        str | None, typer.Option(help="Run it under another name: its own checkpoints, ledger, dead letters.")
+        str | None,
+        typer.Option(metavar="NAME", help="Run it under another name: its own checkpoints, ledger, dead letters."),
     ] = None,
     once_through: Annotated[
         bool, typer.Option("--once-through", help="End once nothing is left to read or deliver.")
@@ -47,6 +49,7 @@ def consume(
     parallelization_factor: options.ParallelizationFactor = 1,
     timeout: options.Timeout = 60,
     hurry: options.Hurry = False,
+    metrics_port: options.MetricsPort = None,
     state_dir: options.StateDirectory = Path(".kstream"),
     json: options.Json = False,
     debug: options.Debug = False,
@@ -64,6 +67,7 @@ def consume(
         from kstream.cli.connection import connection
         from kstream.cli.consuming import Consuming, Function
         from kstream.cli.output import Output, log_to_stderr
+        from kstream.cli.ports import check_ports
         from kstream.cli.times import starting_position as place
         from kstream.core.mapping import EventSourceMapping
         from kstream.local.loading import load
@@ -71,6 +75,7 @@ def consume(
         from kstream.settings import Settings
 
         log_to_stderr()
+        check_ports(metrics_port=metrics_port)
         mapping = EventSourceMapping(
             batch_size=batch_size,
             batching_window=batching_window,
@@ -86,12 +91,31 @@ def consume(
         if name:
             handler.consumer = replace(handler.consumer, name=name)
         output = Output(json=json)
-        consuming = Consuming(handler, where, mapping, Function(timeout, hurry), state, Settings.from_environment())
-        with consuming:
+        settings = Settings.from_environment()
+        consuming = Consuming(handler, where, mapping, Function(timeout, hurry), state, settings)
+        with _metrics(consuming, metrics_port, (settings.service, where.stream, consuming.name)) as address, consuming:
             output.say(f"{consuming.name} reads {where}", style="bold")
             if consuming.defaults:
                 output.say(f"It names none, so: {'; '.join(consuming.defaults)}", style="dim")
+            if address:
+                output.say(f"Metrics at {address}", style="dim")
             _run(consuming, output, once_through=once_through, until_idle=until_idle, end_with_parent=end_with_parent)
+
+
+@contextmanager
+def _metrics(consuming: Consuming, port: int | None, labels: tuple[str, str, str]) -> Iterator[str | None]:
+    """Serves the consumer's numbers if a port is given, and says where."""
+    if port is None:
+        yield None
+        return
+    from kstream.cli.metrics_server import RunnerNumbers, served
+    from kstream.telemetry.prometheus import Prometheus
+
+    telemetry = Prometheus(service=labels[0])
+    consuming.watch(telemetry)
+    telemetry.registry.register(RunnerNumbers(consuming.tally, labels))
+    with served(telemetry.registry, port) as address:
+        yield address
 
 
 def _run(

@@ -6,10 +6,12 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from kstream.cli.output import Output
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 2.0
 _RATE_OVER_S = 1.0
+_GAP = 2
+
+Cell = tuple[str, str, str]
+"""A name, its value, and the value's style."""
 
 
 class ConsumeView:
@@ -64,23 +70,31 @@ class ConsumeView:
             else:
                 self._output.say(line(counts, rate))
 
-    def _table(self) -> Table:
+    def _table(self) -> Group:
         counts = self._tally.counts
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        cells = (
-            ("received", f"{counts.received:,}", ""),
-            ("processed", f"{counts.processed:,}", "green"),
-            ("per second", f"{self._rate.of(counts.processed):,.0f}", ""),
-            ("retried", f"{counts.retried:,}", "yellow" if counts.retried else "dim"),
-            ("failed", f"{counts.failed:,}", "yellow" if counts.failed else "dim"),
-            ("dead-lettered", f"{counts.dead_lettered:,}", "red" if counts.dead_lettered else "dim"),
-            ("discarded", f"{counts.discarded:,}", "red" if counts.discarded else "dim"),
-            ("iterator age", age(counts.iterator_age), ""),
-        )
-        for name, _, style in cells:
-            table.add_column(name, justify="right", style=style, no_wrap=True)
-        table.add_row(*(value for _, value, _ in cells))
-        return table
+        return table(cells(counts, self._rate.of(counts.processed)), self._output.console.width)
+
+
+def table(shown: Sequence[Cell], width: int) -> Group:
+    """Names above their values, in as many rows as a terminal so wide needs: no number is cut short."""
+    rows: list[list[Cell]] = [[]]
+    left = width
+    for cell in shown:
+        needs = max(len(cell[0]), len(cell[1])) + _GAP
+        if needs > left and rows[-1]:
+            rows.append([])
+            left = width
+        rows[-1].append(cell)
+        left -= needs
+    return Group(*map(_row, rows))
+
+
+def _row(shown: Sequence[Cell]) -> Table:
+    row = Table(box=None, padding=(0, _GAP, 0, 0), header_style="dim")
+    for name, value, style in shown:
+        row.add_column(name, justify="right", style="dim" if value == "0" else style, no_wrap=True)
+    row.add_row(*(value for _, value, _ in shown))
+    return row
 
 
 class Rate:
@@ -102,11 +116,30 @@ class Rate:
 
 def line(counts: Counts, rate: float) -> str:
     """The counts as one line of text."""
-    return (
-        f"received {counts.received:,}  processed {counts.processed:,}  per second {rate:,.0f}  "
-        f"retried {counts.retried:,}  failed {counts.failed:,}  dead-lettered {counts.dead_lettered:,}  "
-        f"discarded {counts.discarded:,}  iterator age {age(counts.iterator_age)}"
+    return "  ".join(f"{name} {value}" for name, value, _ in cells(counts, rate))
+
+
+def cells(counts: Counts, rate: float) -> list[Cell]:
+    """What is shown. What is rare is left out as long as there is none of it."""
+    rare = (
+        ("skipped", counts.skipped, ""),
+        ("unfinished", counts.unfinished, "yellow"),
+        ("out of time", counts.out_of_time, "yellow"),
+        ("ledger failures", counts.ledger_failures, "red"),
+        ("dead-letter failures", counts.dead_letter_failures, "red"),
     )
+    return [
+        ("received", f"{counts.received:,}", ""),
+        ("processed", f"{counts.processed:,}", "green"),
+        ("per second", f"{rate:,.0f}", ""),
+        ("retried", f"{counts.retried:,}", "yellow"),
+        ("failed", f"{counts.failed:,}", "yellow"),
+        ("dead-lettered", f"{counts.dead_lettered:,}", "red"),
+        ("discarded", f"{counts.discarded:,}", "red"),
+        *((name, f"{count:,}", style) for name, count, style in rare if count),
+        ("age p99", age(counts.record_age_p99), ""),
+        ("iterator age", age(counts.iterator_age), ""),
+    ]
 
 
 def age(seconds: float | None) -> str:

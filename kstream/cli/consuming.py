@@ -13,6 +13,7 @@ from kstream.local.locks import held
 from kstream.local.on_failure import OnFailureFile
 from kstream.runtimes.defaults import with_defaults
 from kstream.runtimes.local import LocalRunner
+from kstream.runtimes.watching import default_telemetry
 from kstream.stores.checkpoints import SQLiteCheckpoints
 from kstream.stores.sqlite import SQLiteLedger
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from kstream.cli.connection import Connection
     from kstream.core.mapping import EventSourceMapping
+    from kstream.core.telemetry import Telemetry
     from kstream.local.state_dir import StateDir
     from kstream.runtimes.aws_lambda import LambdaHandler
     from kstream.settings import Settings
@@ -39,7 +41,8 @@ class Consuming:
     """A context manager: holds the consumer's name in this state directory, so that no second one reads beside it.
 
     ``runner`` is there inside. The handler stays the author's own object; only the ledger and the dead letters that its
-    consumer does not name are set, from the settings or else in the state directory.
+    consumer does not name are set, from the settings or else in the state directory. ``tally`` counts what it does, and
+    ``watch`` adds others who look on.
     """
 
     runner: LocalRunner
@@ -74,7 +77,15 @@ class Consuming:
             yield f"dead letters in {state_dir.dead_letters(self.name)}"
         if self._mapping.maximum_retry_attempts != -1 or self._mapping.maximum_record_age != -1:
             yield f"discards told in {state_dir.on_failure(self.name)}"
-        self._handler.consumer = with_defaults(consumer, settings)
+        consumer = with_defaults(consumer, settings)
+        self._handler.consumer = replace(
+            consumer, telemetry=(*consumer.watching(default_telemetry(settings)), self.tally)
+        )
+
+    def watch(self, telemetry: Telemetry) -> None:
+        """To be called before entering."""
+        consumer = self._handler.consumer
+        self._handler.consumer = replace(consumer, telemetry=(*consumer.watching(), telemetry))
 
     def __enter__(self) -> Self:
         busy = (
@@ -87,9 +98,10 @@ class Consuming:
             if isinstance(ledger, SQLiteLedger):
                 stack.callback(ledger.close)  # so that its file is left in one piece
             stack.callback(self._handler.close)
+            self._handler.close()  # as it may have been built, it does not know what was added since
             self._handler.build()  # at once: what cannot work is told before anything is delivered to it
             self.runner = LocalRunner(
-                self.tally.watched(self._handler),
+                self._handler,
                 stream=self._where.stream,
                 mapping=self._mapping,
                 reader=KinesisReader(
@@ -98,7 +110,7 @@ class Consuming:
                 checkpoints=stack.enter_context(SQLiteCheckpoints(self._state_dir.checkpoints)),
                 consumer_name=self.name,
                 on_failure=OnFailureFile(self._state_dir.on_failure(self.name)),
-                observer=self.tally.observe,
+                observer=self.tally.happened,
                 timeout=self._function.timeout,
                 hurry=self._function.hurry,
             )

@@ -10,6 +10,7 @@ import typer
 
 from kstream.cli import options  # noqa: TC001 - typer reads the annotations
 from kstream.cli.failures import FAILED, INTERRUPTED, told_plainly
+from kstream.cli.plain_help import PlainCommand
 from kstream.local.state_dir import StateDir
 
 if TYPE_CHECKING:
@@ -28,18 +29,26 @@ _FIRST = "SOURCE|KEY"
 _FILTERS = "Which ones"
 
 Consumer = Annotated[
-    str | None, typer.Option(help="Only of this consumer, or of this function.", rich_help_panel=_FILTERS)
+    str | None,
+    typer.Option(metavar="NAME", help="Only of this consumer, or of this function.", rich_help_panel=_FILTERS),
 ]
 Reason = Annotated[
     str | None, typer.Option(help="Only with this text in the reason.", rich_help_panel=_FILTERS, metavar="TEXT")
 ]
 Since = Annotated[
     str | None,
-    typer.Option(help="Only given up since then: a time, or how long ago (10m, 2h, 1d).", rich_help_panel=_FILTERS),
+    typer.Option(
+        metavar="TIME",
+        help="Only given up since then: a time, or how long ago (10m, 2h, 1d).",
+        rich_help_panel=_FILTERS,
+    ),
 ]
 EndpointUrl = Annotated[
     str | None,
-    typer.Option(help="AWS' address, for an emulator; by default that of the kstream dev that runs here, else AWS."),
+    typer.Option(
+        metavar="URL",
+        help="AWS' address, for an emulator; by default that of the kstream dev that runs here, else AWS.",
+    ),
 ]
 
 
@@ -123,12 +132,14 @@ def redrive(
     to_stream: Annotated[
         str | None, typer.Option(metavar="STREAM", help="Put back into this stream, with partition and hash key.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Run the consumer under another name, as in consume.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Run the consumer under another name, as in consume.")
+    ] = None,
     any_consumer: Annotated[
         bool, typer.Option("--any-consumer", help="Replay letters of other consumers as well.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.")] = None,
     unknown: Annotated[
         WhenUnknown,
         typer.Option(
@@ -182,7 +193,7 @@ def dead_letters(*, terminal: bool, epilog: str) -> typer.Typer:
     """The group of commands; the arguments as in ``app.build``."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich" if terminal else None, help=_HELP, epilog=epilog)
     for command, called in ((list_, "list"), (show, "show"), (redrive, "redrive")):
-        group.command(called, epilog=epilog)(command)
+        group.command(called, cls=PlainCommand, epilog=epilog)(command)
     return group
 
 

@@ -13,6 +13,7 @@ from kstream.core.errors import ConfigurationError
 from kstream.redrive.journal import WHOLE, Journal
 from kstream.redrive.named_records import NamedRecords
 from kstream.redrive.on_failure import OnFailureMessage
+from kstream.redrive.opening import FORMS
 from kstream.redrive.selection import Selection
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 
 def list_items(where: Where, named: str | None, selection: Selection, output: Output, *, redriven_too: bool) -> None:
+    if named is None and not where.folder.is_dir():
+        if not output.json:
+            output.say(f"none: no consumer has left any in {where.folder}. Another SOURCE: {FORMS}", style="dim")
+        return
     sources = where.sources(named)
     shown = hidden = 0
     table = item_table(output)

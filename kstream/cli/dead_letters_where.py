@@ -27,6 +27,11 @@ class Where:
     region: str | None
 
     @property
+    def folder(self) -> Path:
+        """Of the consumers of this state directory. There is none before their first dead letter."""
+        return self.state_dir.path / "dead-letters"
+
+    @property
     def journal(self) -> Path:
         return self.state_dir.path / "redrive.sqlite"
 
@@ -35,13 +40,13 @@ class Where:
         return self.state_dir.path / "redrive.lock"
 
     def sources(self, named: str | None) -> list[Source]:
-        """The one that was named, or every consumer's in the state directory. Raises ``ConfigurationError``."""
+        """The one that was named, or every consumer's in the state directory. Raises ``ConfigurationError``, also where
+        nothing was ever given up."""
         if named is not None:
             return [open_source(named, endpoint_url=self.endpoint_url, region=self.region)]
-        folder = self.state_dir.path / "dead-letters"
-        if not folder.is_dir():
-            raise ConfigurationError(f"no source is named, and there is no {folder}: give {FORMS}")
-        return [DirectorySource(path) for path in sorted(folder.iterdir()) if path.is_dir()]
+        if not self.folder.is_dir():
+            raise ConfigurationError(f"no source is named, and there is no {self.folder}: give {FORMS}")
+        return [DirectorySource(path) for path in sorted(self.folder.iterdir()) if path.is_dir()]
 
 
 @contextmanager

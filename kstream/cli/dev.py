@@ -12,6 +12,7 @@ import typer
 
 from kstream.cli import options  # noqa: TC001 - typer reads the annotations
 from kstream.cli.failures import told_plainly
+from kstream.local.door import Lock
 from kstream.local.state_dir import StateDir
 
 if TYPE_CHECKING:
@@ -34,15 +35,24 @@ def dev(
     stream: Annotated[
         list[str] | None,
         typer.Option(
-            help="A stream to make; may be repeated. The consumer reads the first. By default named after it."
+            metavar="NAME",
+            help="A stream to make; may be repeated. The consumer reads the first. By default named after it.",
         ),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Of the ingest API; by default 8080, or a free one if that is taken.")
+        int | None,
+        typer.Option(metavar="PORT", help="Of the ingest API; by default 8080, or a free one if that is taken."),
     ] = None,
-    kinesis_port: Annotated[int, typer.Option(help="Of the embedded Kinesis; 0 for a free one.")] = 0,
-    shards: Annotated[int, typer.Option(help="Of each stream that is made.")] = 1,
-    watch: Annotated[Path | None, typer.Option(help="The folder to watch; by default the consumer's own.")] = None,
+    lock: Annotated[Lock, typer.Option(help="Who may put: everybody, or whoever signs with the test key.")] = Lock.none,
+    envelope: Annotated[
+        bool, typer.Option("--envelope", help="Keep the trace headers of each request, for record.headers.")
+    ] = False,
+    kinesis_port: Annotated[int, typer.Option(metavar="PORT", help="Of the embedded Kinesis; 0 for a free one.")] = 0,
+    shards: Annotated[int, typer.Option(metavar="N", help="Of each stream that is made.")] = 1,
+    metrics_port: options.MetricsPort = None,
+    watch: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The folder to watch; by default the consumer's own.")
+    ] = None,
     state_dir: options.StateDirectory = Path(".kstream"),
     debug: options.Debug = False,
 ) -> None:
@@ -55,9 +65,11 @@ def dev(
     """
     with told_plainly(debug=debug):
         from kstream.cli.output import Output, log_to_stderr
+        from kstream.cli.ports import check_ports
         from kstream.local.finding import existing_target
 
         log_to_stderr()
+        check_ports(port=port, kinesis_port=kinesis_port, metrics_port=metrics_port)
         if path is not None and path.startswith("-"):
             consume_options, path = [path, *(consume_options or [])], None
         named, target = existing_target(path)
@@ -65,9 +77,11 @@ def dev(
             _dev(
                 named,
                 target,
-                consume_options or [],
+                [*([] if metrics_port is None else ["--metrics-port", str(metrics_port)]), *(consume_options or [])],
                 streams=stream,
                 port=port,
+                lock=lock,
+                envelope=envelope,
                 kinesis_port=kinesis_port,
                 shards=shards,
                 watch=watch,
@@ -85,6 +99,8 @@ def _dev(
     *,
     streams: list[str] | None,
     port: int | None,
+    lock: Lock,
+    envelope: bool,
     kinesis_port: int,
     shards: int,
     watch: Path | None,
@@ -109,13 +125,17 @@ def _dev(
                 emulator_dir=state.emulator,
                 port=port,
                 kinesis_port=kinesis_port,
+                lock=lock,
+                envelope=envelope,
                 progress=lambda text: output.say(text, style="yellow"),
             )
         )
         signals.arm()
         announce(
             state,
-            DevState(os.getpid(), pipeline.emulator_pid, pipeline.endpoint_url, pipeline.ingest_url, pipeline.streams),
+            DevState(
+                os.getpid(), pipeline.emulator_pid, pipeline.endpoint_url, pipeline.ingest_url, pipeline.streams, lock
+            ),
         )
         _greet(output, pipeline, target, folder, state)
         process = ConsumerProcess(
@@ -131,6 +151,7 @@ def _dev(
 
 def _greet(output: Output, pipeline: Pipeline, target: Target, folder: Path, state: StateDir) -> None:
     from kstream.ingest.contract import records_path
+    from kstream.local.door import ACCESS_KEY, REGION, SECRET_KEY
     from kstream.local.finding import example_record
 
     first = pipeline.streams[0]
@@ -138,6 +159,11 @@ def _greet(output: Output, pipeline: Pipeline, target: Target, folder: Path, sta
     url = pipeline.ingest_url + records_path(first)
     payload = shlex.quote(example_record(target))
     shown = os.path.relpath(folder)
+    signed = (
+        f"--user {ACCESS_KEY}:{SECRET_KEY} --aws-sigv4 aws:amz:{REGION}:execute-api "
+        if pipeline.lock is Lock.iam
+        else ""
+    )
     output.say()
     for label, text in (
         ("Ingest API", url),
@@ -149,7 +175,7 @@ def _greet(output: Output, pipeline: Pipeline, target: Target, folder: Path, sta
         output.pair(label, text)
     output.say()
     for label, text in (
-        ("Put a record", f"curl -H 'Content-Type: application/json' -d {payload} {url}"),
+        ("Put a record", f"curl {signed}-H 'Content-Type: application/json' -d {payload} {url}"),
         ("Put a file", f"kstream produce orders.jsonl --stream {first}{own_state}"),
         ("See records", f"kstream tail --stream {first} --from trim{own_state}"),
         ("Dead letters", f"kstream dead-letters list{own_state}"),

@@ -29,24 +29,29 @@ class Format(StrEnum):
 
 
 def produce(
-    file: Annotated[str, typer.Argument(help="What to put, one record a line; - for standard input.")] = "-",
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="What to put, one record a line; - for standard input.")
+    ] = "-",
     stream: options.Stream = None,
     url: Annotated[
         str | None,
-        typer.Option(help="The ingest API; by default that of the kstream dev that runs here.", show_default=False),
+        typer.Option(
+            metavar="URL", help="The ingest API; by default that of the kstream dev that runs here.", show_default=False
+        ),
     ] = None,
     key: Annotated[
         str | None, typer.Option(metavar="FIELD", help="The field of each JSON object that is its partition key.")
     ] = None,
-    partition_key: Annotated[str | None, typer.Option(help="One partition key for all.")] = None,
+    partition_key: Annotated[str | None, typer.Option(metavar="KEY", help="One partition key for all.")] = None,
     format: Annotated[  # noqa: A002 - the option's name
         Format | None,
         typer.Option(help="lines: bytes as they are; jsonl: JSON, checked. By default as the file's name ends."),
     ] = None,
-    batch: Annotated[int, typer.Option(help="Records a request, 1 to 500.")] = 500,
-    in_flight: Annotated[int, typer.Option(help="Requests at a time; order per key holds.")] = 2,
+    batch: Annotated[int, typer.Option(metavar="N", help="Records a request, 1 to 500.")] = 500,
+    in_flight: Annotated[int, typer.Option(metavar="N", help="Requests at a time; order per key holds.")] = 2,
     header: Annotated[
-        list[str] | None, typer.Option(help="'Name: value' for the API, or @FILE with one a line. May be repeated.")
+        list[str] | None,
+        typer.Option(metavar="HEADER", help="'Name: value' for the API, or @FILE with one a line. May be repeated."),
     ] = None,
     direct: Annotated[bool, typer.Option("--direct", help="Straight into Kinesis, without an API.")] = False,
     endpoint_url: options.EndpointUrl = None,
@@ -60,7 +65,7 @@ def produce(
     What fails is retried; what fails for good is told with its line, and the exit code is 1. Empty lines are no records.
     """
     with told_plainly(debug=debug):
-        from kstream.cli.ingest_client import ingest_client
+        from kstream.cli.ingest_client import ingest_client, why_nothing_was_put
         from kstream.cli.output import Output
         from kstream.cli.produce_input import LineReader, Refusals
         from kstream.cli.produce_view import ProduceView
@@ -75,12 +80,13 @@ def produce(
         reader = LineReader(chosen.value, key, partition_key)
         output = Output(json=json)
         refusals = Refusals()
+        state, direct = StateDir(state_dir), direct or bool(endpoint_url or region)
         client = ingest_client(
-            StateDir(state_dir),
+            state,
             stream=stream,
             url=url,
             headers=header or [],
-            direct=direct or bool(endpoint_url or region),
+            direct=direct,
             endpoint_url=endpoint_url,
             region=region,
             batch=batch,
@@ -100,6 +106,10 @@ def produce(
         failed = _tell(output, result, refusals)
         if fatal is not None:
             raise KstreamError(f"{_one_line(fatal)}; look at --url, --stream and --header") from fatal
+        if direct and result is not None and result.failures and not result.put:
+            reason = why_nothing_was_put(state, stream=stream, endpoint_url=endpoint_url, region=region)
+            if reason:
+                raise KstreamError(reason)
         if failed:
             raise typer.Exit(FAILED)
 

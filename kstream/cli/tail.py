@@ -20,7 +20,7 @@ def tail(
     from_: Annotated[
         str, typer.Option("--from", metavar="PLACE", help="trim, latest, a time, or how long ago (10m, 2h).")
     ] = "latest",
-    limit: Annotated[int | None, typer.Option(min=1, help="End after so many records.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="End after so many records.")] = None,
     no_follow: Annotated[bool, typer.Option("--no-follow", help="End at the stream's end.")] = False,
     state_dir: options.StateDirectory = Path(".kstream"),
     json: options.Json = False,

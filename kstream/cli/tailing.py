@@ -1,4 +1,4 @@
-"""The records of a stream as they lie there, de-aggregated: all shards, a parent before its children."""
+"""The records of a stream, out of their aggregates and envelopes: of all shards, a parent before its children."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from kstream.core.aggregation import Aggregate, Malformed, parse
+from kstream.core.envelope import opened
 from kstream.core.record import Record
 from kstream.core.shards import AtTimestamp, Latest, TrimHorizon
 
@@ -103,7 +104,7 @@ class Tailing:
             case Malformed(reason):
                 yield Seen(record, reason)
             case None:
-                yield Seen(record)
+                yield Seen(opened(record))
 
 
 def _place(start: StartingPosition) -> Start:

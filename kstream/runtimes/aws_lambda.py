@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from kstream.clock import SystemClock
+from kstream.core.agreement import check_ledger
 from kstream.core.consumer import Consumer
 from kstream.core.errors import BatchUnfinished, ConfigurationError
 from kstream.core.processor import FOREVER, Processor
 from kstream.runtimes.defaults import with_defaults
 from kstream.runtimes.lambda_event import batch_of
-from kstream.runtimes.watching import default_telemetry
+from kstream.runtimes.overdue import Overdue
+from kstream.runtimes.watching import default_telemetry, wants_json_lines
 from kstream.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,14 +37,18 @@ class LambdaHandler:
         settings: Settings,
         clock: Clock,
         uniform: Callable[[float, float], float] | None = None,
+        overdue: bool = False,
     ) -> None:
         self.consumer = with_defaults(consumer, settings)
+        if (kind := self.consumer.handler_kind) is not None:
+            check_ledger(self.consumer, kind)
         self.outcome: Outcome | None = None
         self._answer = answer
         self._settings = settings
         self._clock = clock
         self._uniform = uniform
         self._processor: Processor | None = None
+        self._overdue = Overdue(self._deadline_passed) if overdue else None
         if settings.in_lambda:
             # The init phase runs at full speed and outside the first invocation's time: build everything there.
             self.build()
@@ -52,9 +58,16 @@ class LambdaHandler:
         processor = self.build()
         partial = self._answer == "partial"
         request_id = getattr(context, "aws_request_id", "")
-        outcome = processor.process(
-            batch, deadline=self._deadline(context), prefix_settles=partial, request_id=request_id
-        )
+        left, margin = self._time_left(context)
+        deadline = self._clock.monotonic() + left - margin
+        if self._overdue is not None and left < FOREVER:
+            # Late enough that whoever heeds the deadline has ended, early enough that what is said gets out.
+            self._overdue.set(left - margin / 2)
+        try:
+            outcome = processor.process(batch, deadline=deadline, prefix_settles=partial, request_id=request_id)
+        finally:
+            if self._overdue is not None:
+                self._overdue.clear()
         self.outcome = outcome
         if outcome.checkpoint is None:
             return {"batchItemFailures": []}
@@ -84,16 +97,21 @@ class LambdaHandler:
             self.consumer,
             clock=self._clock,
             uniform=self._uniform or uniform,
-            telemetry=default_telemetry(self._settings),
+            # Made only for a consumer that takes them: a tracer that nobody asks would be set up for nothing.
+            telemetry=default_telemetry(self._settings) if self.consumer.telemetry is None else (),
         )
 
-    def _deadline(self, context: Any) -> float:
-        """When to stop, early enough to answer before Lambda ends the process."""
+    def _deadline_passed(self) -> None:
+        if self._processor is not None:
+            self._processor.deadline_passed()
+
+    def _time_left(self, context: Any) -> tuple[float, float]:
+        """Seconds until Lambda ends the process, and how many of them are kept to answer in time."""
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         if remaining is None:
-            return FOREVER
+            return FOREVER, 0.0
         left: float = remaining() / 1000
-        return self._clock.monotonic() + left - min(self.consumer.deadline_margin, left / 5)
+        return left, min(self.consumer.deadline_margin, left / 5)
 
 
 def on_lambda(consumer: Consumer, *, answer: Answer = "partial", clock: Clock | None = None) -> LambdaHandler:
@@ -106,9 +124,20 @@ def on_lambda(consumer: Consumer, *, answer: Answer = "partial", clock: Clock | 
 
     The consumer is built at once inside Lambda, and at the first event elsewhere. An event that is not a Kinesis event
     raises ``EventError``. ``clock`` is for tests.
+
+    Inside Lambda, log lines become JSON with what is in hand, unless ``KSTREAM_LOGS`` is ``text``: the root logger's
+    handlers get a ``JsonFormatter``, but for those with a formatter of the user's own class; and a thread tells
+    ``telemetry`` of a batch that outlives its deadline.
     """
     if not isinstance(consumer, Consumer):
         raise ConfigurationError(f"on_lambda({consumer!r}): give a consumer, as in on_lambda(Consumer(YourHandler))")
     if answer not in ("partial", "raise"):
         raise ConfigurationError(f"on_lambda(answer={answer!r}): 'partial' or 'raise'")
-    return LambdaHandler(consumer, answer, Settings.from_environment(), clock or SystemClock())
+    settings = Settings.from_environment()
+    if settings.in_lambda and wants_json_lines(settings):
+        from kstream.runtimes.lambda_logs import write_json_lines
+
+        write_json_lines(settings)
+    return LambdaHandler(
+        consumer, answer, settings, clock or SystemClock(), overdue=settings.in_lambda and clock is None
+    )

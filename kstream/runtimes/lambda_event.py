@@ -1,9 +1,9 @@
 """Lambda's Kinesis event, read strictly: what is not one raises ``EventError``, and is never taken for success.
 
 One event source mapping made all entries alike, so the first and the last are looked at beforehand, and the beginning of
-every payload as the batch is made. The others' identities are looked at before anything depends on them: before a ledger's word is taken
-for a record, before one is marked as done while the batch runs, and before a position is answered. So no record of
-another shard is ever skipped or answered for. A batch that is done as a whole needs none of that.
+every payload as the batch is made. The others' identities are looked at before anything depends on them: before a
+ledger's word is taken for a record, before one is marked as done while the batch runs, and before a position is answered.
+So no record of another shard is ever skipped or answered for. A batch that is done as a whole needs none of that.
 """
 
 from __future__ import annotations

@@ -1,0 +1,42 @@
+"""Who may watch a consumer: log lines, metrics, traces. Each is an argument for ``Consumer(telemetry=...)``.
+
+Names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kstream.telemetry.json_lines import ContextFilter as ContextFilter
+    from kstream.telemetry.json_lines import JsonFormatter as JsonFormatter
+    from kstream.telemetry.logs import Logs as Logs
+    from kstream.telemetry.metrics import Metrics as Metrics
+    from kstream.telemetry.otel import OpenTelemetry as OpenTelemetry
+    from kstream.telemetry.prometheus import Prometheus as Prometheus
+    from kstream.telemetry.xray import XRay as XRay
+
+_HOMES = {
+    "ContextFilter": "kstream.telemetry.json_lines",
+    "JsonFormatter": "kstream.telemetry.json_lines",
+    "Logs": "kstream.telemetry.logs",
+    "Metrics": "kstream.telemetry.metrics",
+    "OpenTelemetry": "kstream.telemetry.otel",
+    "Prometheus": "kstream.telemetry.prometheus",
+    "XRay": "kstream.telemetry.xray",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'kstream.telemetry' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
@@ -15,6 +16,7 @@ from kstream.cli.failures import told_plainly
 from kstream.core.errors import ConfigurationError, KstreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 COMMANDS = ("dev", "consume", "produce", "tail")
@@ -27,6 +29,17 @@ def test_every_help_tells_the_exit_codes(command: list[str]) -> None:
     assert result.exit_code == 0
     told = " ".join(result.output.split())
     assert "0 fine; 1 something failed while running; 2 wrong usage or configuration; 130 Ctrl-C" in told
+
+
+def commands(group: Any = None, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in (group or typer.main.get_command(build())).commands.items():
+        yield from commands(command, (*above, name)) if hasattr(command, "commands") else [(*above, name)]
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_help_speaks_of_things_and_not_of_types(command: tuple[str, ...]) -> None:
+    output = CliRunner().invoke(build(), [*command, "--help"]).output
+    assert re.findall(r"<(?:str|int|float|path|bool|list)\b.*?>|\b(?:INTEGER|FLOAT|BOOLEAN)\b", output) == []
 
 
 def test_the_front_page_names_every_command() -> None:
@@ -48,6 +61,10 @@ def test_the_version_is_told() -> None:
         ),
         (["consume", "x.py", "--stream", "s", "--batch-size", "0"], "batch_size is 0; AWS allows 1 to 10,000"),
         (["consume", "x.py", "--starting-position", "soon"], "'soon' is no place in a stream"),
+        (["dev", "x.py", "--port", "99999"], "--port 99999: give 1 to 65535, or 0 for a free one"),
+        (["dev", "x.py", "--kinesis-port", "-1"], "--kinesis-port -1: give 1 to 65535"),
+        (["dev", "x.py", "--metrics-port", "65536"], "--metrics-port 65536: give 1 to 65535"),
+        (["consume", "x.py", "--stream", "s", "--metrics-port", "-1"], "--metrics-port -1: give 1 to 65535"),
         (["dev"], "name a consumer, as in kstream dev consumers/yours.py"),
         (["dev", "nowhere.py"], "there is no file nowhere.py"),
         (["produce", "nowhere.jsonl"], "no --url is given, and no kstream dev runs in .kstream"),

@@ -24,6 +24,20 @@ def where(
     return connection(state_dir, stream=stream, endpoint_url=endpoint_url, region=region)
 
 
+def client(path: Path, **changes: object) -> object:
+    given: dict[str, object] = {
+        "stream": None,
+        "url": None,
+        "headers": [],
+        "direct": False,
+        "endpoint_url": None,
+        "region": None,
+        "batch": 500,
+        "in_flight": 1,
+    }
+    return ingest_client(StateDir(path), **{**given, **changes})  # type: ignore[arg-type]
+
+
 def test_the_running_pipeline_is_the_default(tmp_path: Path) -> None:
     state_dir = StateDir(tmp_path)
     with only_one(state_dir):
@@ -31,9 +45,23 @@ def test_the_running_pipeline_is_the_default(tmp_path: Path) -> None:
 
         assert where(state_dir) == Connection("orders", DEV.endpoint_url, None)
         assert where(state_dir, "clicks") == Connection("clicks", DEV.endpoint_url, None)
-        assert where(state_dir, "elsewhere") == Connection("elsewhere", None, None)
         assert where(state_dir, "orders", "http://x:1") == Connection("orders", "http://x:1", None)
         assert where(state_dir, "orders", None, "eu-west-1") == Connection("orders", None, "eu-west-1")
+
+
+def test_a_mistyped_stream_does_not_lead_to_aws(tmp_path: Path) -> None:
+    state_dir = StateDir(tmp_path)
+    only = "the running kstream dev has only orders, clicks, and no 'ordres'"
+    with only_one(state_dir):
+        announce(state_dir, DEV)
+
+        with pytest.raises(ConfigurationError, match=only):
+            where(state_dir, "ordres")
+        with pytest.raises(ConfigurationError, match=only):
+            client(tmp_path, stream="ordres")
+        with pytest.raises(ConfigurationError, match=only):
+            client(tmp_path, stream="ordres", direct=True)
+        assert where(state_dir, "ordres", None, "eu-west-1") == Connection("ordres", None, "eu-west-1")
 
 
 def test_without_a_pipeline_a_stream_must_be_named(tmp_path: Path) -> None:
@@ -43,20 +71,7 @@ def test_without_a_pipeline_a_stream_must_be_named(tmp_path: Path) -> None:
 
 
 def test_putting_needs_a_pipeline_or_an_address(tmp_path: Path) -> None:
-    def client(**changes: object) -> object:
-        given: dict[str, object] = {
-            "stream": None,
-            "url": None,
-            "headers": [],
-            "direct": False,
-            "endpoint_url": None,
-            "region": None,
-            "batch": 500,
-            "in_flight": 1,
-        }
-        return ingest_client(StateDir(tmp_path), **{**given, **changes})  # type: ignore[arg-type]
-
     with pytest.raises(ConfigurationError, match="no --url is given, and no kstream dev runs in"):
-        client(stream="orders")
+        client(tmp_path, stream="orders")
     with pytest.raises(ConfigurationError, match="--url needs --stream"):
-        client(url="http://127.0.0.1:2")
+        client(tmp_path, url="http://127.0.0.1:2")

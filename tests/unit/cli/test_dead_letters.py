@@ -176,10 +176,23 @@ def test_two_redrives_at_once_are_refused(sink: DirectoryDeadLetters, tmp_path: 
     assert (done.exit_code, "a redrive runs in .kstream already" in done.stderr) == (2, True)
 
 
+def test_before_the_first_letter_there_are_none_and_that_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    for arguments in ([], ["--json"]):
+        done = run("list", *arguments)
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert done.stdout.startswith("" if arguments else "none: no consumer has left any in .kstream/dead-letters")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["list"], "no source is named, and there is no .kstream/dead-letters: give dir:PATH, sqs:URL"),
+        (["show", "a"], "no source is named, and there is no .kstream/dead-letters: give dir:PATH, sqs:URL"),
+        (["redrive", "--to-stream", "s"], "no source is named, and there is no .kstream/dead-letters"),
         (["list", "nowhere"], "there is no directory 'nowhere'"),
         (["list", "dir:"], "'dir:' names no source of dead letters"),
         (["list", "jsonl:nowhere"], "there is no file nowhere"),

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from kstream.cli.tailing import Tailing
+from kstream.testing import enveloped
 from kstream.testing.clock import VirtualClock
 from tests.support.aggregates import seal
 from tests.unit.runtimes.memory_stream import MemoryStream
@@ -75,6 +76,16 @@ def test_an_aggregate_is_shown_as_its_records_and_a_broken_one_whole() -> None:
     assert (first.record.data, first.record.partition_key, first.malformed) == (b"hi", "key", None)
     assert second.record.data == seal(bad)
     assert second.malformed
+
+
+def test_an_envelope_is_shown_as_what_is_in_it() -> None:
+    stream = MemoryStream(VirtualClock())
+    stream.add_shard("a")
+    stream.put("a", enveloped("hi", {"traceparent": "00-1"}))
+
+    (record,) = tail(stream)
+
+    assert (record.data, dict(record.headers)) == (b"hi", {"traceparent": "00-1"})
 
 
 def test_it_rests_between_reads() -> None:

@@ -24,8 +24,9 @@ from kstream.runtimes.runner_events import (
     ShardRead,
     ShardStarted,
 )
-from kstream.stores.checkpoints import MemoryCheckpoints, ShardCheckpoint, StreamKey
+from kstream.stores.checkpoints import ShardCheckpoint, StreamKey
 from kstream.testing.clock import VirtualClock
+from tests.support.checkpoints import MemoryCheckpoints
 from tests.unit.runtimes.memory_stream import ARN, UNREACHABLE, MemoryStream
 
 if TYPE_CHECKING:

@@ -1,0 +1,63 @@
+"""KSTREAM_METRICS: whether a consumer that names no telemetry writes metrics."""
+
+from __future__ import annotations
+
+from random import uniform
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kstream.clock import SystemClock
+from kstream.core.consumer import Consumer
+from kstream.core.errors import ConfigurationError
+from kstream.core.handler import Handler
+from kstream.core.processor import Processor
+from kstream.runtimes.watching import default_telemetry
+from kstream.settings import Settings
+from kstream.telemetry.metrics import Metrics
+from tests.support.cloudwatch import read
+from tests.support.processing import batch, entry
+
+if TYPE_CHECKING:
+    from kstream.core.record import Record
+
+
+class Nothing(Handler):
+    def process(self, record: Record) -> None:
+        pass
+
+
+def writes_metrics(**settings: Any) -> bool:
+    return any(isinstance(one, Metrics) for one in default_telemetry(Settings(**settings)))
+
+
+def test_they_are_on_in_lambda_alone() -> None:
+    assert writes_metrics(in_lambda=True)
+    assert not writes_metrics()
+
+
+def test_the_setting_goes_first() -> None:
+    assert writes_metrics(metrics="emf")
+    assert not writes_metrics(in_lambda=True, metrics="off")
+
+
+def test_the_names_are_those_of_the_settings(capfd: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(in_lambda=True, service="shop", consumer="totals", namespace="Mine")
+    Processor(Consumer(Nothing), clock=SystemClock(), uniform=uniform, telemetry=default_telemetry(settings)).process(
+        batch(entry(1))
+    )
+
+    points = read(capfd.readouterr().out)
+    dimensions = (("service", "shop"), ("stream", "orders"), ("consumer", "totals"))
+    assert {(point.series.namespace, point.series.dimensions) for point in points} == {("Mine", dimensions)}
+
+
+def test_another_value_is_refused_with_those_that_can_be() -> None:
+    with pytest.raises(ConfigurationError, match="KSTREAM_METRICS='on': give emf or off"):
+        default_telemetry(Settings(metrics="on"))
+
+
+@pytest.mark.parametrize("wrong", [{"namespace": "AWS/Mine"}, {"service": "größe"}, {"consumer": " "}])
+def test_names_that_cloudwatch_refuses_are_told_by_their_variables(wrong: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="KSTREAM_SERVICE, KSTREAM_CONSUMER and KSTREAM_NAMESPACE"):
+        default_telemetry(Settings(in_lambda=True, **wrong))  # type: ignore[arg-type]
