@@ -81,10 +81,15 @@ UV_LOCK = --universal --python-version 3.11 --generate-hashes --no-emit-index-ur
 NOT_NEEDED = awscli cfn-lint colorama docutils grpcio jpype1 kclpy-ext mpmath networkx opensearch-protobufs protobuf \
     pymongo regex rsa sympy
 
+# What X-Ray's SDK needs besides, and a function has already: tenacity by the other lock, the rest in Lambda's own runtime.
+IN_LAMBDA = botocore jmespath python-dateutil six tenacity urllib3
+
 lock: $(INSTALLED) ## resolve the dependencies anew, and write the lock files
 	test -x $(SHARE)/uv/bin/uv || { $(BIN)/python -m venv $(SHARE)/uv && $(SHARE)/uv/bin/pip install --quiet uv; }
 	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade --extra dev -o requirements/dev.lock pyproject.toml
 	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade -o requirements/function.lock pyproject.toml
+	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade --extra xray $(IN_LAMBDA:%=--no-emit-package %) \
+	    -o requirements/function-xray.lock pyproject.toml
 	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade -o requirements/checkov.lock requirements/checkov.in
 	$(SHARE)/uv/bin/uv pip compile $(UV_LOCK) --upgrade -o kstream/local/ministack.lock requirements/ministack.in
 	cd tests/support/localstack/plugin && $(abspath $(SHARE))/uv/bin/uv pip compile $(UV_LOCK) \

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from deploy.package import Package
+
 OK, FOUND, UNUSABLE = 0, 1, 2
 
 
@@ -53,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     shared = _Parser(add_help=False)
     shared.add_argument("--config", type=Path, default=Path("pipeline.toml"), help="the file (pipeline.toml)")
     shared.add_argument("--env", help="lay [env.NAME] over the rest", metavar="NAME")
+    # The same options for every command. Those that ask nobody take no notice of it.
+    shared.add_argument("--endpoint-url", metavar="URL", help="an emulator in place of AWS: http://127.0.0.1:4566")
     plain = _Parser(add_help=False)
     plain.add_argument("--json", action="store_true", help="JSON on standard output")
 
@@ -68,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     package = commands.add_parser("package", parents=[shared, plain], help="make the functions' zips")
     package.add_argument("--out", type=Path, default=Path("build/packages"), help="the folder (build/packages)")
     package.add_argument("--consumer", action="append", metavar="NAME", help="only this one; may be repeated")
-    package.add_argument("--layer", action="store_true", help="kstream and the dependencies as a layer of their own")
+    package.add_argument("--layer", action="store_true", help="a layer of the dependencies, whatever the file says")
     package.set_defaults(run=_package)
     schema = commands.add_parser("schema", parents=[plain], help="a JSON Schema of pipeline.toml, for editors")
     schema.set_defaults(run=_schema)
@@ -122,15 +126,13 @@ def _cost(options: argparse.Namespace) -> int:
 
 def _package(options: argparse.Namespace) -> int:
     from deploy import output
-    from deploy.package import function_package, layer_package
+    from deploy.package import packages
 
     pipeline = load(options.config, options.env)
     root = options.config.resolve().parent
-    made = []
+    made: list[Package] = []
     for name in _chosen(pipeline, options.consumer):
-        made.append(function_package(pipeline, name, root=root, out=options.out, layered=options.layer))
-        if options.layer:
-            made.append(layer_package(pipeline, name, root=root, out=options.out))
+        made += packages(pipeline, name, root=root, out=options.out, layered=options.layer)
     if options.json:
         _say(output.as_json(output.packages_json(made)))
     else:

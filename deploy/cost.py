@@ -1,7 +1,22 @@
 """What stands there costs money whether records come or not: about how much a month, and why it is there.
 
-Amazon's list prices for us-east-1 in 2025, in US dollars; other regions differ by up to a half. What is paid by use
-(requests, gigabytes, invocations) is named without a number, because this file cannot know it.
+List prices of one region in US dollars; others differ by up to a half, and contracts and free tiers are left out. What is
+paid by use (requests, gigabytes, invocations) is named without a number, because this file cannot know it.
+
+Amazon's own pages make their prices while they are shown, so what they say was compared, in November 2026, with public
+pages that repeat it:
+
+====================================  ====================================================================================
+interface endpoints, 0.01             aws.amazon.com/privatelink/pricing; awsnegotiations.com/privatelink-cost-analysis.html
+                                      (May 2026)
+shards 0.015, fan-out 0.015,          aws.amazon.com/kinesis/data-streams/pricing; c3x.dev/resources/aws/aws_kinesis_stream
+retention above a day 0.02
+on-demand streams, 0.04               the same; the bill of September 2026 in a public repository: 432 stream hours, 17.28
+alarms 0.10 (a metric of theirs),     aws.amazon.com/cloudwatch/pricing (free tier);
+composite 0.50, dashboards 3.00,      c3x.dev/resources/aws/aws_cloudwatch_metric_alarm
+own metrics 0.30
+web ACLs 5.00, their rules 1.00       aws.amazon.com/waf/pricing, of all regions; c3x.dev/blog/aws-waf-cost-explained
+====================================  ====================================================================================
 """
 
 from __future__ import annotations
@@ -9,12 +24,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy import alarms, endpoints
+from deploy import alarms, endpoints, series
+from kstream import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deploy.config import Pipeline
+
+REGION = "us-east-1"
+CHECKED = "November 2026"
 
 HOURS = 730
 ENDPOINT_ZONE_HOUR = 0.01
@@ -25,8 +44,12 @@ EXTENDED_RETENTION_SHARD_HOUR = 0.02
 ALARM_MONTH = 0.10
 COMPOSITE_ALARM_MONTH = 0.50
 DASHBOARD_MONTH = 3.00
+METRIC_MONTH = 0.30
 WEB_ACL_MONTH = 5.00
 WEB_ACL_RULE_MONTH = 1.00
+
+
+_DAY, _WEEK = 24, 7 * 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +64,11 @@ class Cost:
 def costs(pipeline: Pipeline) -> list[Cost]:
     """Everything that is paid for."""
     return [*_endpoints(pipeline), *_streams(pipeline), *_api(pipeline), *_monitoring(pipeline), *_by_use(pipeline)]
+
+
+def basis() -> str:
+    """What the numbers are, for people."""
+    return f"About, by list prices of {REGION}, compared in {CHECKED}; what is paid by use comes on top."
 
 
 def total(found: list[Cost]) -> float:
@@ -60,12 +88,16 @@ def _streams(pipeline: Pipeline) -> Iterator[Cost]:
         name = pipeline.stream_name(key)
         if stream.shards is None:
             yield Cost(f"Stream {name} (on-demand)", HOURS * ON_DEMAND_STREAM_HOUR, "and each GB in and out")
+            if stream.retention_hours > _DAY:
+                yield Cost(f"Stream {name}, kept for longer", None, f"GB; retention_hours = {stream.retention_hours}")
         else:
             monthly = stream.shards * HOURS * SHARD_HOUR
             yield Cost(f"Stream {name} ({stream.shards} shards)", monthly, "and each million put payload units")
-            if stream.retention_hours > 24:
+            if stream.retention_hours > _DAY:
                 monthly = stream.shards * HOURS * EXTENDED_RETENTION_SHARD_HOUR
                 yield Cost(f"Stream {name}, kept up to a week", monthly, f"retention_hours = {stream.retention_hours}")
+            if stream.retention_hours > _WEEK:
+                yield Cost(f"Stream {name}, kept for longer", None, "GB that are older than a week")
         yield from _fan_out(pipeline, key)
 
 
@@ -88,14 +120,20 @@ def _monitoring(pipeline: Pipeline) -> Iterator[Cost]:
     if not pipeline.monitoring.enabled:
         return
     made = alarms.of(pipeline)
-    metrics = sum(1 if alarm.ratio_of is None else 2 for alarm in made)
-    yield Cost(f"{len(made)} alarms", metrics * ALARM_MONTH, f"over {metrics} metrics; the first ten are free")
+    watched = sum(1 if alarm.ratio_of is None else 2 for alarm in made)
+    yield Cost(f"{len(made)} alarms", watched * ALARM_MONTH, f"over {watched} metrics; the first ten are free")
     if any(alarm.pages for alarm in made):
         yield Cost("Composite alarm", COMPOSITE_ALARM_MONTH, "pipeline at risk")
     yield Cost("Dashboard", DASHBOARD_MONTH, "the first three of an account are free")
 
 
 def _by_use(pipeline: Pipeline) -> Iterator[Cost]:
+    sending = [name for name in pipeline.consumers if series.dimensions_of(pipeline, name)]
+    if sending:
+        each = len(metrics.ALL) * METRIC_MONTH
+        most = f"up to {each * len(sending):,.2f} a month, by the hours in use"
+        why = f"{len(metrics.ALL)} series of each of {len(sending)} consumers: {most}"
+        yield Cost("kstream's own metrics", None, why)
     if pipeline.consumers:
         yield Cost("Lambda, queues, logs, traces", None, "invocations and their duration, requests, GB of lines")
     if any(consumer.ledger == "dynamodb" for consumer in pipeline.consumers.values()) or pipeline.tables:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploy.permissions import Caller, grants
+from deploy.permissions import TRACES, Caller, grants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from deploy.config import Pipeline
     from deploy.permissions import Grant
@@ -57,9 +57,8 @@ def needs(pipeline: Pipeline) -> list[Need]:
     found: dict[str, list[tuple[str, Grant | None]]] = {}
     for name, consumer in pipeline.consumers.items():
         if pipeline.in_vpc(consumer):
-            for grant in grants(pipeline, name):
-                if grant.caller is Caller.CODE:
-                    found.setdefault(endpoint_of(grant.service), []).append((f"{name}: {grant.why}", grant))
+            for grant in _asked(pipeline, name):
+                found.setdefault(endpoint_of(grant.service), []).append((f"{name}: {grant.why}", grant))
     if pipeline.ingest is not None and pipeline.ingest.private:
         found.setdefault("execute-api", []).append(("the private ingest API", None))
     return [
@@ -67,6 +66,14 @@ def needs(pipeline: Pipeline) -> list[Need]:
         for service, asked in sorted(found.items())
         if service not in network.existing_endpoints
     ]
+
+
+def _asked(pipeline: Pipeline, name: str) -> Iterator[Grant]:
+    """What the consumer calls through the VPC."""
+    traced = pipeline.network is not None and pipeline.network.xray_endpoint
+    for grant in grants(pipeline, name):
+        if grant.caller is Caller.CODE or (traced and grant.sid == TRACES):
+            yield grant
 
 
 def policy(need: Need) -> dict[str, Any]:
@@ -105,7 +112,7 @@ def _by_resources(asked: Iterable[Grant]) -> list[tuple[tuple[Any, ...], set[str
 def by_consumer(pipeline: Pipeline) -> Mapping[str, frozenset[str]]:
     """The endpoints that each consumer in the VPC goes through."""
     return {
-        name: frozenset(endpoint_of(grant.service) for grant in grants(pipeline, name) if grant.caller is Caller.CODE)
+        name: frozenset(endpoint_of(grant.service) for grant in _asked(pipeline, name))
         for name, consumer in pipeline.consumers.items()
         if pipeline.in_vpc(consumer)
     }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deploy.template import Json, Resources, Text
 
 FUNCTION, ROLE, LOGS, LEDGER = "Function", "Role", "Logs", "Ledger"
-DEAD_LETTERS, ON_FAILURE = "DeadLetters", "OnFailure"
+LAYER, DEAD_LETTERS, ON_FAILURE = "Layer", "DeadLetters", "OnFailure"
 
 # SQS: the longest that a message may stay, and the largest that it may be (SetQueueAttributes).
 _FORTNIGHT_S = 1_209_600
@@ -24,6 +24,7 @@ _LARGEST_MESSAGE = 1_048_576
 _MEANINGS = {
     "CodeBucket": "The bucket with the function's package",
     "CodeKey": "The package's key in it, with the hash of what is in it",
+    "LayerKey": "The key of the layer's package, likewise",
     "SecurityGroup": "The security group of the function",
     "Subnets": "The subnets that the function runs in, separated by commas",
 }
@@ -43,6 +44,7 @@ def stack(pipeline: Pipeline, name: str, before: tuple[str, ...]) -> Stack:
             keep=False,
         ),
         **_stores(pipeline, name),
+        **_layer(pipeline, name),
         FUNCTION: _function(pipeline, name),
     }
     to = event_sources.on_failure(pipeline, name, ON_FAILURE)
@@ -50,6 +52,7 @@ def stack(pipeline: Pipeline, name: str, before: tuple[str, ...]) -> Stack:
     parameters: dict[str, Parameter] = {
         "CodeBucket": ArtifactOf(name, "bucket"),
         "CodeKey": ArtifactOf(name, "key"),
+        **({"LayerKey": ArtifactOf(name, "layer")} if LAYER in resources else {}),
         **_place(pipeline, name),
     }
     outputs: dict[str, Text] = {"FunctionArn": att(FUNCTION, "Arn"), "MappingId": att(event_sources.MAPPING, "Id")}
@@ -86,6 +89,7 @@ def _function(pipeline: Pipeline, name: str) -> dict[str, Any]:
             "ReservedConcurrentExecutions": consumer.reserved_concurrency,
             "Role": att(ROLE, "Arn"),
             "Code": {"S3Bucket": ref("CodeBucket"), "S3Key": ref("CodeKey")},
+            "Layers": [ref(LAYER)] if consumer.dependencies == "layer" else None,
             "Environment": _environment(pipeline, name),
             "LoggingConfig": {"LogGroup": ref(LOGS)},
             "TracingConfig": {"Mode": "Active"} if consumer.tracing else None,
@@ -94,9 +98,30 @@ def _function(pipeline: Pipeline, name: str) -> dict[str, Any]:
     )
 
 
-def _environment(pipeline: Pipeline, name: str) -> Json | None:
+def _layer(pipeline: Pipeline, name: str) -> Resources:
+    """Another content is another version of it. The function takes that one, and CloudFormation the old one away."""
     consumer = pipeline.consumers[name]
-    variables: dict[str, Text] = {**consumer.environment, **series.variables(pipeline, name)}
+    if consumer.dependencies != "layer":
+        return {}
+    properties = {
+        "LayerName": naming.layer_name(pipeline, name),
+        "Description": f"kstream and the dependencies of {naming.function_name(pipeline, name)}",
+        "CompatibleRuntimes": [consumer.runtime],
+        "CompatibleArchitectures": [consumer.architecture],
+        "Content": {"S3Bucket": ref("CodeBucket"), "S3Key": ref("LayerKey")},
+    }
+    return {LAYER: resource("AWS::Lambda::LayerVersion", properties)}
+
+
+def _environment(pipeline: Pipeline, name: str) -> Json:
+    consumer = pipeline.consumers[name]
+    variables: dict[str, Text] = {
+        **consumer.environment,
+        "KSTREAM_METRICS": "emf",
+        "KSTREAM_SERVICE": pipeline.prefix,
+        "KSTREAM_TRACING": "xray" if consumer.tracing else "off",
+        **series.variables(pipeline, name),
+    }
     for use in consumer.uses:
         if use.variable and use.bucket:
             variables[use.variable] = naming.bucket_name(pipeline, use.bucket)
@@ -116,7 +141,7 @@ def _environment(pipeline: Pipeline, name: str) -> Json | None:
         called = naming.bucket_name(pipeline, bucket)
         at = f"s3:{called if isinstance(called, str) else called['Fn::Sub']}/{prefix}"
         variables["KSTREAM_DEAD_LETTERS"] = at if isinstance(called, str) else sub(at)
-    return {"Variables": dict(sorted(variables.items()))} if variables else None
+    return {"Variables": dict(sorted(variables.items()))}
 
 
 def _stores(pipeline: Pipeline, name: str) -> Resources:

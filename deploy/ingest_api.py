@@ -87,6 +87,7 @@ def api_of(pipeline: Pipeline, ingest: Ingest) -> IngestApi:
             role=att(ROLE, "Arn"),
             cors_origins=door.cors_origins,
             key_required=door.key_required,
+            envelope=door.envelope,
         )
         for key, door in ingest.streams.items()
     ]
@@ -98,9 +99,9 @@ def _locks(door: Door) -> tuple[Lock, ...]:
     if door.who == "iam":
         locks.append(Iam())
     elif door.who == "jwt":
-        locks.append(Jwt(str(door.issuer), door.audiences, door.algorithms))
+        locks.append(Jwt(str(door.issuer), door.audiences, door.algorithms, door.scopes))
     elif door.who == "cognito":
-        locks.append(Cognito(door.user_pools))
+        locks.append(Cognito(door.user_pools, door.scopes))
     elif door.who == "lambda":
         function = str(door.function_arn).split(":", 2)[2]
         path = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions"

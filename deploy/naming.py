@@ -22,6 +22,10 @@ def function_name(pipeline: Pipeline, consumer: str) -> str:
     return f"{pipeline.prefix}-{consumer}"
 
 
+def layer_name(pipeline: Pipeline, consumer: str) -> str:
+    return f"{pipeline.prefix}-{consumer}-dependencies"
+
+
 def ledger_name(pipeline: Pipeline, consumer: str) -> str:
     return f"{pipeline.prefix}-{consumer}-ledger"
 

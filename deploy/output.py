@@ -105,6 +105,8 @@ def show_findings(console: Console, findings: Sequence[Finding]) -> None:
 def costs_json(found: Sequence[Cost]) -> dict[str, Any]:
     return {
         "currency": "USD",
+        "region": cost.REGION,
+        "compared": cost.CHECKED,
         "monthlyAtRest": round(cost.total(list(found)), 2),
         "items": [asdict(one) for one in found],
     }
@@ -118,7 +120,7 @@ def show_costs(console: Console, found: Sequence[Cost]) -> None:
         table.add_row(escape(one.what), number, f"[dim]{escape(one.why)}[/dim]")
     table.add_row("[bold]At rest[/bold]", f"[bold]{cost.total(list(found)):,.2f}[/bold]", "")
     console.print(table)
-    console.print("[dim]About, from the list prices of us-east-1 in 2025; what is paid by use comes on top.[/dim]")
+    console.print(f"[dim]{cost.basis()}[/dim]")
 
 
 def packages_json(packages: Sequence[Package]) -> list[dict[str, Any]]:

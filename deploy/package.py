@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,11 +48,25 @@ class Package:
     zipped: int
     unzipped: int
     largest: tuple[tuple[str, int], ...]
+    layer: bool = False
 
     @property
     def key(self) -> str:
-        """Where it goes in a bucket. Another content is another key, so CloudFormation sees the change."""
-        return f"functions/{self.name}-{self.digest[:16]}.zip"
+        """Where it goes in a bucket. Another content is another key, so CloudFormation sees the change. Layers of several
+        functions with the same content are sent once."""
+        return f"layers/{self.digest[:24]}.zip" if self.layer else f"functions/{self.name}-{self.digest[:16]}.zip"
+
+
+def packages(pipeline: Pipeline, name: str, *, root: Path, out: Path, layered: bool = False) -> list[Package]:
+    """The zip of a consumer's function, and that of its layer, if ``pipeline.toml`` says so, or ``layered`` does.
+
+    ``root`` is the folder that the configuration's paths start from. Raises ``PackageError`` and ``WheelsNotFound``.
+    """
+    layered = layered or pipeline.consumers[name].dependencies == "layer"
+    made = [function_package(pipeline, name, root=root, out=out, layered=layered)]
+    if layered:
+        made.append(layer_package(pipeline, name, root=root, out=out))
+    return made
 
 
 def function_package(pipeline: Pipeline, name: str, *, root: Path, out: Path, layered: bool = False) -> Package:
@@ -71,7 +85,8 @@ def function_package(pipeline: Pipeline, name: str, *, root: Path, out: Path, la
 def layer_package(pipeline: Pipeline, name: str, *, root: Path, out: Path) -> Package:
     """kstream and the consumer's dependencies as a Lambda layer."""
     library = _library(pipeline, pipeline.consumers[name], root)
-    return _zipped(f"{pipeline.prefix}-{name}-layer", {_LAYER_PREFIX + at: data for at, data in library.items()}, out)
+    files = {_LAYER_PREFIX + at: data for at, data in library.items()}
+    return replace(_zipped(f"{pipeline.prefix}-{name}-layer", files, out), layer=True)
 
 
 def code(consumer: Consumer, root: Path) -> Iterator[tuple[str, bytes]]:
@@ -113,8 +128,10 @@ def _check_handler(name: str, consumer: Consumer, files: Mapping[str, bytes]) ->
 def _library(pipeline: Pipeline, consumer: Consumer, root: Path) -> dict[str, bytes]:
     files = dict(_kstream())
     with tempfile.TemporaryDirectory() as folder:
-        lock = root / (consumer.lock or pipeline.lock)
-        for wheel in wheels.download(lock, consumer.runtime, consumer.architecture, Path(folder)):
+        locks = [root / (consumer.lock or pipeline.lock)]
+        if consumer.tracing:
+            locks.append(root / pipeline.tracing_lock)
+        for wheel in wheels.download(locks, consumer.runtime, consumer.architecture, Path(folder)):
             files |= dict(wheels.contents(wheel))
     return files
 

@@ -43,6 +43,9 @@ NETWORK_INTERFACES = (
 )  # fmt: skip
 
 
+TRACES = "Traces"
+
+
 class Caller(StrEnum):
     CODE = "code"
     POLLER = "poller"
@@ -204,7 +207,7 @@ def _platform(pipeline: Pipeline, name: str) -> Iterator[Grant]:
     yield Grant(sid="Logs", caller=Caller.PLATFORM, actions=actions, resources=(lines,), why="its log lines")
     if consumer.tracing:
         actions = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
-        yield Grant(sid="Traces", caller=Caller.PLATFORM, actions=actions, resources=("*",), why="its traces")
+        yield Grant(sid=TRACES, caller=Caller.PLATFORM, actions=actions, resources=("*",), why="its traces")
     if pipeline.in_vpc(consumer):
         yield Grant(
             sid="Network",

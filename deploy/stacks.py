@@ -28,10 +28,10 @@ class PrefixListOf:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactOf:
-    """Where the package of a consumer's function lies in S3."""
+    """Where the package of a consumer's function lies in S3, or (``layer``) that of its layer."""
 
     consumer: str
-    part: Literal["bucket", "key"]
+    part: Literal["bucket", "key", "layer"]
 
 
 Parameter = str | OutputOf | PrefixListOf | ArtifactOf

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kstream import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 # Lambda's Pythons up to 3.11 run on Amazon Linux 2 (glibc 2.26), later ones on Amazon Linux 2023 (glibc 2.34).
@@ -35,16 +35,21 @@ def platforms(runtime: str, architecture: str) -> list[str]:
     return [f"manylinux2014_{machine}", *(f"manylinux_{version}_{machine}" for version in versions)]
 
 
-def download(lock: Path, runtime: str, architecture: str, to: Path) -> list[Path]:
-    """All wheels of the lock, in ``to``. Raises ``WheelsNotFound``, with what pip said."""
-    if not lock.exists():
-        raise WheelsNotFound(f"there is no lock {lock}: `make lock` writes requirements/function.lock")
+def download(locks: Sequence[Path], runtime: str, architecture: str, to: Path) -> list[Path]:
+    """All wheels of the locks, in ``to``. Raises ``WheelsNotFound``, with what pip said."""
+    if missing := [lock for lock in locks if not lock.exists()]:
+        raise WheelsNotFound(
+            f"there is no lock {missing[0]}: `make lock` writes requirements/function.lock, and for functions that trace "
+            "function-xray.lock beside it (tracing = false does without)"
+        )
     version = runtime.removeprefix("python")
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps",
-        "--require-hashes", "--requirement", str(lock), "--only-binary", ":all:", "--implementation", "cp",
+        "--require-hashes", "--only-binary", ":all:", "--implementation", "cp",
         "--python-version", version, "--dest", str(to),
     ]  # fmt: skip
+    for lock in locks:
+        command += ["--requirement", str(lock)]
     for platform in platforms(runtime, architecture):
         command += ["--platform", platform]
     for abi in (f"cp{version.replace('.', '')}", "abi3", "none"):
@@ -54,7 +59,9 @@ def download(lock: Path, runtime: str, architecture: str, to: Path) -> list[Path
         said.seek(0)
         words = said.read().decode(errors="replace").strip()
     if code:
-        raise WheelsNotFound(f"pip cannot get what {lock} names for {runtime} on {architecture}:\n{words}")
+        raise WheelsNotFound(
+            f"pip cannot get what {' and '.join(map(str, locks))} names for {runtime} on {architecture}:\n{words}"
+        )
     return sorted(to.glob("*.whl"))
 
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_THEN = {"TemplateTooLarge": "plan", "PackageError": "package", "WheelsNotFound": "package"}
+"""The next command, once its remedy is done, for errors of what asks nobody."""
+
 OK, FAILED, CHANGES, INTERRUPTED = 0, 1, 2, 130
 
 
 def add(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Adds them to the subparsers of ``python -m deploy``."""
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--endpoint-url", metavar="URL", help="an emulator in place of AWS: http://127.0.0.1:4566")
     where.add_argument("--region", metavar="NAME", help="where pipeline.toml names none")
     where.add_argument("--wait", type=_minutes, default=60.0, metavar="MINUTES", help="at most, for a stack (60)")
 
@@ -26,15 +28,21 @@ def add(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
         made.set_defaults(run=lambda options: _with_errors(run, options), usage_error=FAILED)
         return made
 
-    command("plan", _plan, "what would change; exits with 2 if anything would")
+    plan = command("plan", _plan, "what would change; exits with 2 if anything would")
     up = command("up", _up, "create or update every stack, in order")
     up.add_argument("--replace-failed", action="store_true", help="delete and create anew what was never created")
     up.add_argument("--accept-loss", action="store_true", help="even where a change takes data away")
+    for taking in (plan, up):
+        taking.add_argument(
+            "--adopt", action="store_true", help="take over what stands already under the names of the file"
+        )
     command("status", _status, "the stacks, their drift and outputs")
     down = command("down", _down, "delete every stack, and leave the data")
-    down.add_argument(
-        "--delete-data", action="extend", nargs="+", default=[], metavar="NAME", help="these streams, buckets, ... too"
-    )
+    for taking in (up, down):
+        taking.add_argument(
+            "--delete-data", action="extend", nargs="+", default=[], metavar="NAME",
+            help="these streams, buckets, ... too, of the stacks that go",
+        )  # fmt: skip
 
 
 def _minutes(text: str) -> float:
@@ -55,8 +63,8 @@ def _with_errors(run: Callable[[argparse.Namespace], int], options: argparse.Nam
     try:
         return run(options)
     except ConfigurationError as error:
-        then = showing.command(error.then, options) if isinstance(error, DeployError) else None
-        showing.error(error, then, as_json=options.json)
+        then = error.then if isinstance(error, DeployError) else _THEN.get(type(error).__name__)
+        showing.error(error, then and showing.command(then, options), as_json=options.json)
         return FAILED
     except KeyboardInterrupt:
         showing.interrupted(showing.command(options.command, options), as_json=options.json)

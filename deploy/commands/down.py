@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from deploy.commands import OK, showing
 from deploy.commands.session import begin
-from deploy.stack.deletion import take_down
+from deploy.stack.deletion import of_account, of_file, require_named, take_down
+from deploy.stack.errors import named
 
 if TYPE_CHECKING:
     import argparse
@@ -18,11 +20,17 @@ if TYPE_CHECKING:
 def down(options: argparse.Namespace) -> int:
     session = begin(options)
     with showing.reporter(as_json=options.json) as reporter:
-        deployment = session.deployment(reporter, {})
-        taken = take_down(deployment, session.stacks, options.delete_data, own_bucket=session.own_bucket)
-    strangers = sorted(session.strangers())
+        deployment = session.deployment(reporter)
+        strangers = session.strangers()
+        with named("what the pipeline holds"):
+            # The last goes first. A network that the file does not name any more may still have its consumers in it.
+            below = of_account(session.account, filter(session.stood_on, strangers))
+            above = of_account(session.account, filterfalse(session.stood_on, strangers))
+            leaving = [*below, *of_file(session.account, session.stacks), *above]
+            require_named([one for stack in leaving for one in stack.held], options.delete_data)
+        taken = take_down(deployment, leaving, options.delete_data, own_bucket=session.own_bucket)
     if options.json:
-        showing.say({"result": asdict(taken), "notInTheFile": strangers})
+        showing.say({"result": asdict(taken), "notInTheFile": [state.name for state in strangers]})
         return OK
     to = showing.console()
     to.print(f"{len(taken.stacks)} stacks deleted" if taken.stacks else "There was no stack")
@@ -32,8 +40,6 @@ def down(options: argparse.Namespace) -> int:
         to.print(f"  [yellow]left[/yellow]  {escape(str(one))}")
     for name in taken.stays:
         to.print(f"  [yellow]stays[/yellow]  {escape(name)}, as its template says")
-    for name in strangers:
-        to.print(f"  [yellow]left[/yellow]  the stack {escape(name)}, which the file does not name any more")
     if taken.left:
         names = " ".join(one.name for one in taken.left)
         to.print(

@@ -9,7 +9,9 @@ from rich.markup import escape
 
 from deploy.commands import CHANGES, OK, showing
 from deploy.commands.session import begin
-from deploy.cost import costs
+from deploy.cost import CHECKED, REGION, basis, costs
+from deploy.stack.deletion import of_account
+from deploy.stack.errors import named
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from deploy.cost import Cost
     from deploy.stack.changes import Change
+    from deploy.stack.deletion import Leaving
 
 _ENDPOINT = "VPC endpoint "
 
@@ -26,21 +29,24 @@ def plan(options: argparse.Namespace) -> int:
     """Changes nothing. What depends on the outputs of a stack that will change is compared by what they are now."""
     session = begin(options)
     deployment = session.deployment(showing.Quiet(), session.packaged(send=False))
-    planned = {stack.name: deployment.planned(stack) for stack in session.stacks}
-    strangers = sorted(session.strangers())
+    planned = {stack.name: deployment.planned(stack, adopt=options.adopt) for stack in session.stacks}
+    with named("what the file does not name any more"):
+        going = of_account(session.account, session.strangers())
+    changed = bool(going) or any(planned.values())
     endpoints = [cost for cost in costs(session.pipeline) if cost.what.startswith(_ENDPOINT)]
     if options.json:
         showing.say(
             {
                 "account": session.account.id,
                 "region": session.account.region,
-                "changes": any(planned.values()),
+                "changes": changed,
                 "stacks": [
                     {"name": name, "changes": [asdict(change) for change in changes]}
                     for name, changes in planned.items()
                 ],
                 "endpoints": [asdict(cost) for cost in endpoints],
-                "notInTheFile": strangers,
+                "prices": {"region": REGION, "compared": CHECKED},
+                "removed": [{"name": one.name, "holds": [asdict(held) for held in one.held]} for one in going],
             }
         )
     else:
@@ -48,14 +54,13 @@ def plan(options: argparse.Namespace) -> int:
         for name, changes in planned.items():
             _show(to, name, changes)
         _show_endpoints(to, endpoints)
-        for name in strangers:
-            to.print(
-                f"[yellow]{escape(name)}[/yellow] is of this pipeline and not in its file any more. If it is to go: "
-                f"aws cloudformation delete-stack --stack-name {escape(name)}"
-            )
-        if not any(planned.values()):
+        if any(cost.monthly for cost in endpoints):
+            to.print(f"[dim]{basis()}[/dim]")
+        for one in going:
+            _show_going(to, one)
+        if not changed:
             to.print(f"[green]No changes[/green] in {session.account.id}, {session.account.region}.")
-    return CHANGES if any(planned.values()) else OK
+    return CHANGES if changed else OK
 
 
 def _show(to: Console, stack: str, changes: tuple[Change, ...]) -> None:
@@ -68,6 +73,16 @@ def _show(to: Console, stack: str, changes: tuple[Change, ...]) -> None:
             to.print("      [bold red]DATA LOSS: what it holds is deleted; `up` wants --accept-loss[/bold red]")
         if change.leaves_data:
             to.print("      [red]what it holds stays where it is, and is not part of the pipeline any more[/red]")
+
+
+def _show_going(to: Console, stack: Leaving) -> None:
+    to.print(f"[bold]{escape(stack.name)}[/bold]  {showing.mark('remove')}: the file does not name it any more")
+    for one in stack.held:
+        if one.kept:
+            to.print(f"  [yellow]{escape(str(one))} stays where it is[/yellow]")
+        elif one.holds:
+            wants = f"`up` wants --delete-data {one.name}"
+            to.print(f"  [bold red]DATA LOSS: {escape(str(one))} is deleted; {escape(wants)}[/bold red]")
 
 
 def _show_endpoints(to: Console, endpoints: list[Cost]) -> None:

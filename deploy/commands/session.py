@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.config import load
-from deploy.package import function_package
+from deploy.naming import stack_name
+from deploy.package import packages
 from deploy.stack import artifacts
 from deploy.stack.account import connect
 from deploy.stack.deployment import Deployment
@@ -20,7 +21,6 @@ from deploy.synthesis import stacks
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
 
     from deploy.config import Pipeline
     from deploy.stack.account import Account
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deploy.stack.state import State
     from deploy.stacks import Stack
 
+_STOOD_ON = ("network", "stream")
 _PAUSE_S = 2.0
 _EMULATOR_PAUSE_S = 0.2
 
@@ -48,29 +49,43 @@ class Session:
         """The bucket of packages, unless it is one that somebody named."""
         return None if self.pipeline.artifact_bucket else self.bucket
 
-    def deployment(self, reporter: Reporter, keys: Mapping[str, str]) -> Deployment:
+    def deployment(self, reporter: Reporter, packaged: Artifacts | None = None) -> Deployment:
         pause = _EMULATOR_PAUSE_S if self.account.emulated else _PAUSE_S
         patience = Patience(limit=self.wait_s, pause=pause)
-        return Deployment(self.account, self.pipeline.prefix, Artifacts(self.bucket, keys), reporter, patience)
+        found = packaged or Artifacts(self.bucket, {})
+        return Deployment(self.account, self.pipeline.prefix, found, reporter, patience)
 
-    def packaged(self, *, send: bool) -> dict[str, str]:
-        """Makes the functions' packages; their keys in the bucket. ``send``: puts those there that are missing."""
+    def packaged(self, *, send: bool) -> Artifacts:
+        """Makes the functions' packages and layers. ``send``: puts those into the bucket that are missing there."""
         with tempfile.TemporaryDirectory(prefix="kstream-packages-") as folder:
             made = {
-                name: function_package(self.pipeline, name, root=self.root, out=Path(folder))
+                name: packages(self.pipeline, name, root=self.root, out=Path(folder))
                 for name in self.pipeline.consumers
             }
+            every = [one for several in made.values() for one in several]
             if send and made:
                 with named(f"the bucket {self.bucket}"):
                     artifacts.make(self.account, self.bucket)
-                    artifacts.upload(self.account, self.bucket, {one.key: one.path for one in made.values()})
-        return {name: one.key for name, one in made.items()}
+                    artifacts.upload(self.account, self.bucket, {one.key: one.path for one in every})
+        return Artifacts(
+            self.bucket,
+            keys={name: one.key for name, several in made.items() for one in several if not one.layer},
+            layers={name: one.key for name, several in made.items() for one in several if one.layer},
+        )
 
-    def strangers(self) -> dict[str, State]:
-        """Stacks of this pipeline that its file does not name any more."""
+    def strangers(self) -> tuple[State, ...]:
+        """Stacks of this pipeline that its file does not name any more; those that others stand on come last."""
         with named("the stacks of the pipeline"):
             there = stacks_of(self.account, self.pipeline.prefix)
-        return {name: state for name, state in there.items() if name not in {stack.name for stack in self.stacks}}
+        mine = {stack.name for stack in self.stacks}
+        return tuple(sorted((state for name, state in there.items() if name not in mine), key=self._order))
+
+    def stood_on(self, state: State) -> bool:
+        """Whether other stacks need it: it goes after them, and after those that do not need it any more are updated."""
+        return state.name in {stack_name(self.pipeline, role) for role in _STOOD_ON}
+
+    def _order(self, state: State) -> tuple[bool, str]:
+        return self.stood_on(state), state.name
 
 
 def begin(options: argparse.Namespace) -> Session:

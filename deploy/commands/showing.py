@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     from deploy.stack.following import Event, Reporter
     from kstream import ConfigurationError
 
-OURS = ("plan", "up", "status", "down", "lint")
-_MARKS = {"create": "[green]+", "modify": "[yellow]~", "replace": "[bold red]±", "remove": "[red]-"}
+OURS = ("plan", "up", "status", "down", "lint", "package")
+ALONE = ("lint", "package")
+"""Those that ask nobody, and so are told no place."""
+_MARKS = {
+    "create": "[green]+",
+    "adopt": "[green]⤵",
+    "modify": "[yellow]~",
+    "replace": "[bold red]±",
+    "remove": "[red]-",
+}
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -115,11 +123,10 @@ def command(then: str, options: argparse.Namespace) -> str:
     words = ["python", "-m", "deploy", *then.split()]
     if str(options.config) != "pipeline.toml":
         words += ["--config", str(options.config)]
-    for name in ("env", "region", "endpoint_url"):
-        if getattr(options, name) and not (name == "region" and then.split()[0] == "lint"):
+    for name in ("env",) if words[3] in ALONE else ("env", "region", "endpoint_url"):
+        # The next command may name the region itself.
+        if getattr(options, name) and f"--{name}" not in words:
             words += [f"--{name.replace('_', '-')}", getattr(options, name)]
-    if words[3] == "lint" and "--endpoint-url" in words:
-        words = words[: words.index("--endpoint-url")]
     return shlex.join(words)
 
 

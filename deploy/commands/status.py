@@ -25,7 +25,7 @@ _COLOURS = {Phase.READY: "green", Phase.FAILED: "red", Phase.BUSY: "yellow", Pha
 def status(options: argparse.Namespace) -> int:
     """Drift is asked for where it can be told: an emulator does not."""
     session = begin(options)
-    names = [*(stack.name for stack in session.stacks), *sorted(session.strangers())]
+    names = [*(stack.name for stack in session.stacks), *(state.name for state in session.strangers())]
     rows: list[dict[str, Any]] = []
     table = Table("stack", "state", "drift", box=None, pad_edge=False)
     said: list[str] = []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from deploy.commands import OK, showing
 from deploy.commands.session import begin
+from deploy.stack.deletion import of_account, require_named, take_down
 from deploy.stack.errors import named
 from deploy.stack.skipped import skipped
 from deploy.stack.state import state_of
@@ -21,22 +23,32 @@ if TYPE_CHECKING:
 
 
 def up(options: argparse.Namespace) -> int:
-    """Can be run again at any time: what is there already is compared and left."""
+    """Can be run again at any time: what is there already is compared and left. What the file does not name any more goes,
+    but not with data in it that nobody has named."""
     session = begin(options)
     done: dict[str, str] = {}
     left_out: list[Skipped] = []
     outputs: dict[str, Mapping[str, str]] = {}
     with showing.reporter(as_json=options.json) as reporter:
         reporter.step(session.pipeline.prefix, f"to the account {session.account.id} in {session.account.region}")
+        strangers = session.strangers()
+        with named("what the file does not name any more"):
+            # What stands on the network goes before the network changes, the network when nothing is in it any more.
+            above = of_account(session.account, filterfalse(session.stood_on, strangers))
+            below = of_account(session.account, filter(session.stood_on, strangers))
+            require_named([one for stack in (*above, *below) for one in stack.held], options.delete_data, "up")
         deployment = session.deployment(reporter, session.packaged(send=True))
+        removed = [take_down(deployment, above, options.delete_data)]
         for stack in session.stacks:
-            what = deployment.bring_up(stack, replace_failed=options.replace_failed, accept_loss=options.accept_loss)
+            what = deployment.bring_up(
+                stack, replace_failed=options.replace_failed, accept_loss=options.accept_loss, adopt=options.adopt
+            )
             done[stack.name] = what
             reporter.step(stack.name, what)
             with named(f"the stack {stack.name}"):
                 left_out += skipped(session.account, stack)
                 outputs[stack.name] = state_of(session.account, stack.name).outputs
-    strangers = sorted(session.strangers())
+        removed.append(take_down(deployment, below, options.delete_data))
     url = _api(outputs.get(f"{session.pipeline.prefix}-ingest", {}), options.endpoint_url)
     if options.json:
         showing.say(
@@ -45,7 +57,8 @@ def up(options: argparse.Namespace) -> int:
                 "outputs": outputs,
                 "ingestUrl": url,
                 "skipped": [asdict(one) for one in left_out],
-                "notInTheFile": strangers,
+                "removed": [name for taken in removed for name in taken.stacks],
+                "left": [asdict(one) for taken in removed for one in taken.left],
             }
         )
         return OK
@@ -54,8 +67,8 @@ def up(options: argparse.Namespace) -> int:
         to.print(f"[yellow]{len(left_out)} skipped[/yellow] by what stands in for AWS here:")
     for one in left_out:
         to.print(f"  {escape(str(one))}")
-    for name in strangers:
-        to.print(f"[yellow]{escape(name)}[/yellow] is of this pipeline and not in its file any more: see `plan`")
+    for held in (held for taken in removed for held in taken.left):
+        to.print(f"[yellow]left[/yellow] without a stack: {escape(str(held))}")
     if url:
         to.print(f"Ingest API: [bold]{escape(url)}[/bold]")
     return OK

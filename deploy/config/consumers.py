@@ -11,13 +11,16 @@ from deploy.config.fields import Complaint, Table, setting
 from deploy.config.mapping import Delivery
 
 RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
-RESERVED_VARIABLES = (
-    "KSTREAM_LEDGER",
-    "KSTREAM_DEAD_LETTERS",
-    "KSTREAM_SERVICE",
-    "KSTREAM_CONSUMER",
-    "KSTREAM_METRICS",
-)
+RESERVED_VARIABLES = {
+    "KSTREAM_LEDGER": "is set by deploy; say it with ledger",
+    "KSTREAM_DEAD_LETTERS": "is set by deploy; say it with dead_letters",
+    "KSTREAM_METRICS": "is set by deploy; say it with metrics",
+    "KSTREAM_TRACING": "is set by deploy; say it with tracing",
+    "KSTREAM_SERVICE": "is set by deploy: the pipeline's name, by which its alarms find the metrics",
+    "KSTREAM_CONSUMER": "is set by deploy: the consumer's name in this file, by which its alarms find the metrics",
+    "KSTREAM_NAMESPACE": "would hide the metrics from the alarms, which look into kstream's own namespace",
+}
+"""What is not for ``environment``, and why."""
 
 
 class SourceKind(StrEnum):
@@ -93,11 +96,16 @@ class Consumer(Table):
     memory_mb: int = setting(256, doc="Memory, and with it processor time", low=128, high=10_240)
     timeout_seconds: int = setting(60, doc="The longest that a batch may take", low=1, high=900)
     reserved_concurrency: int | None = setting(None, doc="Invocations at a time, kept and at most", low=1, high=10_000)
+    dependencies: str = setting(
+        "zip",
+        doc="Where kstream and the locked dependencies go: into the function's zip, or into a layer beside it",
+        choices=("zip", "layer"),
+    )
     environment: Mapping[str, str] = setting(
         factory=dict, doc="Environment variables; never secrets", names=r"[A-Za-z]\w*", high=100
     )
     log_retention_days: int = setting(30, doc="How long log lines stay", choices=names.LOG_DAYS)
-    tracing: bool = setting(True, doc="X-Ray's active tracing")
+    tracing: bool = setting(True, doc="X-Ray's active tracing, and kstream's own spans in it")
     metrics: bool = setting(True, doc="kstream's own metrics: custom ones of CloudWatch, which are billed each")
     ledger: str = setting("dynamodb", doc="Where it remembers what is done", choices=("dynamodb", "none"))
     ledger_ttl_hours: int = setting(
@@ -119,15 +127,16 @@ class Consumer(Table):
             has = f"has {' and '.join(given)}" if given else "has no source"
             yield "", f"{has}; give exactly one of stream, stream_arn, table_stream_arn and queue_arn"
             return
-        for variable in RESERVED_VARIABLES:
+        for variable, why in RESERVED_VARIABLES.items():
             if variable in self.environment:
-                yield f"environment.{variable}", "is set by deploy; say it with ledger, dead_letters and metrics"
+                yield f"environment.{variable}", why
         if any(
             name.startswith("AWS_") or name in ("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR") for name in self.environment
         ):
             yield "environment", "sets a variable that Lambda keeps for itself (AWS_..., LAMBDA_...)"
         told = [use.variable for use in self.uses if use.variable]
-        if len({*told, *self.environment, *RESERVED_VARIABLES}) < len(told) + len(self.environment) + 2:
+        given = [*told, *(name for name in self.environment if name not in RESERVED_VARIABLES), *RESERVED_VARIABLES]
+        if len(set(given)) < len(given):
             yield "uses", "two settings give the same environment variable"
         if self.fan_out and self.kind is not SourceKind.KINESIS:
             yield "fan_out", "is for Kinesis streams"

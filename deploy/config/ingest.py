@@ -25,6 +25,12 @@ class Door(Table):
         choices=("RS256", "RS384", "RS512", "ES256", "ES384", "ES512"),
         low=1,
     )
+    scopes: tuple[str, ...] = setting(
+        (),
+        doc="Scopes of which a token must have one; for Cognito's access tokens they are needed",
+        pattern=r"[!#-\[\]-~]+",
+        example='["put:orders"]',
+    )
     user_pools: tuple[str, ...] = setting((), doc="ARNs of Cognito user pools", pattern=names.USER_POOL_ARN)
     function_arn: str | None = setting(None, doc="The Lambda authorizer", pattern=names.FUNCTION_ARN)
     function_sees: str = setting("token", doc="What it is given", choices=("token", "request"))
@@ -33,6 +39,7 @@ class Door(Table):
         (), doc="Web origins whose pages may put", pattern=r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|\*"
     )
     key_required: bool = setting(False, doc="Refuse records without a partition key")
+    envelope: bool = setting(False, doc="Put each record behind the trace headers of its request")
 
     def complaints(self) -> Iterator[Complaint]:
         if self.who is None and not self.api_key:
@@ -44,6 +51,12 @@ class Door(Table):
                     yield name, f"is missing: who = {who!r} needs it"
                 if self.who != who and getattr(self, name):
                     yield name, f"goes with who = {who!r}"
+        if self.scopes and self.who not in ("jwt", "cognito"):
+            yield "scopes", "goes with who = 'jwt' or 'cognito'"
+        if len(set(self.scopes)) < len(self.scopes):
+            yield "scopes", "names one twice"
+        if "*" in self.cors_origins and len(self.cors_origins) > 1:
+            yield "cors_origins", "has '*', which is every origin, beside others: leave one or the other out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

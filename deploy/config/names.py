@@ -5,7 +5,7 @@ from __future__ import annotations
 PIPELINE = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 KEY = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 """Streams, consumers and buckets in this file: they become part of names that many services must take."""
-STREAM = r"[a-zA-Z0-9_.-]{1,128}"
+STREAM = r"(?!\.{1,2}$)[a-zA-Z0-9_.-]{1,128}"
 BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 HANDLER = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+"
 ACTION = r"[a-z0-9-]+:[A-Z][A-Za-z0-9]*"

@@ -33,6 +33,11 @@ class Network(Table):
         (), doc="Services that the VPC has endpoints of already, like 'sqs'", pattern=r"[a-z0-9.-]+"
     )
 
+    xray_endpoint: bool = setting(
+        False,
+        doc="An endpoint of X-Ray for the functions that trace; the way of Lambda's own daemon is not through the VPC",
+    )
+
     def complaints(self) -> Iterator[Complaint]:
         if self.vpc_id is None:
             if self.subnet_ids or self.route_table_ids or self.existing_endpoints:

@@ -29,6 +29,9 @@ class Pipeline(Table):
     )
     artifact_bucket: str | None = setting(None, doc="An existing bucket for function packages", pattern=names.BUCKET)
     lock: str = setting("requirements/function.lock", doc="The locked dependencies of the functions")
+    tracing_lock: str = setting(
+        "requirements/function-xray.lock", doc="What tracing needs besides: X-Ray's SDK, for functions that trace"
+    )
     tags: Mapping[str, str] = setting(
         factory=dict, doc="Tags of everything", high=40, names=r"(?!aws:)[\w .:/=+@-]{1,128}"
     )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from deploy.config import Pipeline
     from deploy.stacks import Stack
 
+_IDLE = Rule("KS016", "Accepted, but not found", "warning", lambda _: iter(()))
+
 RULES = (
     Rule("KS001", "Maximum age above the retention", "error", delivery.age_above_retention),
     Rule("KS002", "Records too large for a batch", "error", delivery.batch_above_payload),
@@ -36,7 +38,8 @@ RULES = (
     Rule("KS013", "A secret in the environment", "error", stores.secret_in_environment),
     Rule("KS014", "Too many readers without fan-out", "warning", stores.too_many_readers),
     Rule("KS015", "An API key as the only lock", "warning", api.key_alone),
-    Rule("KS016", "Accepted, but not found", "warning", lambda _: iter(())),
+    _IDLE,
+    Rule("KS017", "Tokens without scopes", "warning", api.no_scopes),
 )
 
 
@@ -50,10 +53,9 @@ def lint(pipeline: Pipeline, stacks: Sequence[Stack]) -> list[Finding]:
             keys = [key for key in (f"{rule.id}:{remark.about}", rule.id) if key in pipeline.accept]
             used.update(keys[:1])
             findings.append(Finding(rule, remark, pipeline.accept[keys[0]] if keys else None))
-    idle = RULES[-1]
     # What is accepted for nothing hides the next finding of its kind.
     findings += [
-        Finding(idle, Remark(key, f"accept.{key}", "accepts what lint does not find: take it out"))
+        Finding(_IDLE, Remark(key, f"accept.{key}", "accepts what lint does not find: take it out"))
         for key in pipeline.accept
         if key not in used
     ]

@@ -50,6 +50,22 @@ def open_operation(subject: Subject) -> Iterator[Remark]:
                         )
 
 
+def no_scopes(subject: Subject) -> Iterator[Remark]:
+    """Without scopes, a token that is good for one stream is good for all that ask the same issuer."""
+    ingest = subject.pipeline.ingest
+    if ingest is None:
+        return
+    for key, door in ingest.streams.items():
+        if door.who in ("jwt", "cognito") and not door.scopes:
+            whose = "of the issuer for these audiences" if door.who == "jwt" else "that the user pool gives its users"
+            yield Remark(
+                key,
+                f"ingest.streams.{key}.scopes",
+                f"is empty: every {'token' if door.who == 'jwt' else 'ID token'} {whose} may put into stream {key}. Name "
+                "the scopes of which a token needs one",
+            )
+
+
 def key_alone(subject: Subject) -> Iterator[Remark]:
     ingest = subject.pipeline.ingest
     if ingest is None:

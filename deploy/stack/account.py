@@ -57,6 +57,12 @@ def connect(pipeline: Pipeline, *, endpoint_url: str | None = None, region: str 
                 f"{error}. Or write region = 'eu-west-1' in pipeline.toml", "plan --region NAME"
             ) from error
         raise NoCredentials(str(error), "aws configure") from error
+    # STS alone answers without a region: it has an endpoint for all.
+    if sts.meta.region_name in (None, "aws-global"):
+        raise WrongRegion(
+            "nobody says which region: write region = 'eu-west-1' in pipeline.toml, or set AWS_DEFAULT_REGION",
+            "plan --region NAME",
+        )
     return identify(pipeline, sts, make, emulated=endpoint_url is not None)
 
 

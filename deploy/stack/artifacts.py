@@ -42,8 +42,8 @@ def exists(account: Account, bucket: str) -> bool:
             return False
         if code == "403":
             raise NameTaken(
-                f"the bucket {bucket} belongs to another account, or these credentials may not see it: name one of yours "
-                "as artifact_bucket in pipeline.toml",
+                f"the bucket {bucket} belongs to another account, or these credentials may not see it: "
+                "choose another name for it in pipeline.toml (physical_name; of the packages' bucket, artifact_bucket)",
                 "aws s3api list-buckets",
             ) from error
         raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from deploy.stack import artifacts
 from deploy.stack.errors import ChangeRefused, DeadlinePassed
+from deploy.stack.refusals import refused
 from deploy.stack.state import PIPELINE_TAG, Phase
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from deploy.stack.state import State
     from deploy.stacks import Stack
 
-Action = Literal["create", "modify", "replace", "remove"]
+Action = Literal["create", "adopt", "modify", "replace", "remove"]
 
 HOLD_DATA = {
     "AWS::Kinesis::Stream": "stream",
@@ -29,7 +30,7 @@ HOLD_DATA = {
 }
 # CloudFormation says so by a failed change set, and in words that differ by what was asked.
 _NOTHING = re.compile(r"didn't contain changes|No updates are to be performed", re.IGNORECASE)
-_WORDS: dict[str, Action] = {"Add": "create", "Modify": "modify", "Remove": "remove", "Import": "create"}
+_WORDS: dict[str, Action] = {"Add": "create", "Modify": "modify", "Remove": "remove", "Import": "adopt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,10 @@ def make(
         raise ChangeRefused(
             f"{stack.name}: {', '.join(unknown)} comes from a stack before, which does not say it yet", "up"
         )
-    made = account.cloudformation.create_change_set(
-        StackName=stack.name,
-        ChangeSetName=f"kstream-{uuid.uuid4().hex}",
+    return send(
+        account,
+        stack,
+        patience,
         ChangeSetType="UPDATE" if state.phase is Phase.READY else "CREATE",
         Capabilities=list(stack.capabilities),
         Parameters=[
@@ -90,12 +92,21 @@ def make(
         Tags=[{"Key": key, "Value": value} for key, value in {**stack.tags, PIPELINE_TAG: pipeline}.items()],
         **artifacts.template(account, bucket, stack),
     )
+
+
+def send(account: Account, stack: Stack, patience: Patience, **asked: Any) -> ChangeSet:
+    """Has CloudFormation compare what is ``asked`` with what is there. Raises ``ChangeRefused``."""
+    made = account.cloudformation.create_change_set(
+        StackName=stack.name, ChangeSetName=f"kstream-{uuid.uuid4().hex}", **asked
+    )
     found = _finished(account, made["Id"], stack.name, patience)
     if found["Status"] == "FAILED":
         reason = found.get("StatusReason") or "CloudFormation gives no reason"
+        nothing = _NOTHING.search(reason) is not None
+        error = None if nothing else refused(account, stack.name, made["Id"], reason)
         discard(account, made["Id"])
-        if not _NOTHING.search(reason):
-            raise ChangeRefused(f"{stack.name}: {reason}", "lint")
+        if error is not None:
+            raise error
         return ChangeSet(None, made["StackId"], ())
     return ChangeSet(made["Id"], made["StackId"], tuple(_changes(account, made["Id"], stack)))
 

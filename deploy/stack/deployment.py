@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from deploy.stack import changes
+from deploy.stack import adoption, changes
 from deploy.stack.errors import (
     QUOTA,
     TAKEN,
@@ -17,6 +17,8 @@ from deploy.stack.errors import (
     named,
 )
 from deploy.stack.following import events, follow
+from deploy.stack.refusals import name_taken
+from deploy.stack.standing import IDENTIFIERS
 from deploy.stack.state import PIPELINE_TAG, Phase, state_of
 from deploy.stack.values import values
 
@@ -42,26 +44,32 @@ class Deployment:
     reporter: Reporter
     patience: Patience
 
-    def planned(self, stack: Stack) -> tuple[Change, ...]:
+    def planned(self, stack: Stack, *, adopt: bool = False) -> tuple[Change, ...]:
         """What ``up`` would change, by what the stacks before say now. Leaves nothing behind."""
         with named(f"the stack {stack.name}"):
             state = self.settled(stack.name)
+            there = adoption.adoptable(self.account, stack, state) if adopt else []
             if state.phase in (Phase.ABSENT, Phase.BEGUN):
-                return changes.creation(stack)
+                return adoption.marked(changes.creation(stack), there)
             _require_ready(state)
             found = self._compare(stack, state)
             if found.id is not None:
                 changes.discard(self.account, found.id)
-            return found.changes
+            return adoption.marked(found.changes, there)
 
     def bring_up(
-        self, stack: Stack, *, replace_failed: bool = False, accept_loss: bool = False
+        self, stack: Stack, *, replace_failed: bool = False, accept_loss: bool = False, adopt: bool = False
     ) -> Literal["created", "updated", "unchanged"]:
-        """Raises ``NameTaken``, ``StackFailed``, ``ChangeRefused``, ``DataWouldBeLost``, ``RolledBack``, ..."""
+        """Raises ``NameTaken``, ``StackFailed``, ``ChangeRefused``, ``DataWouldBeLost``, ``RolledBack``, ...
+
+        ``adopt``: what the stack's template names and what is there already becomes part of the stack, with what it holds.
+        """
         with named(f"the stack {stack.name}"):
             state = self.settled(stack.name)
             if state.phase is Phase.FAILED and replace_failed and _never_was(state):
                 state = self._cleared(state)
+            if adopt and state.phase is not Phase.FAILED:
+                state = self._adopted(stack, state)
             new = state.phase in (Phase.ABSENT, Phase.BEGUN)
             if not new:
                 _require_ready(state)
@@ -79,9 +87,7 @@ class Deployment:
             before = frozenset(event.id for event in events(self.account, found.stack_id))
             # What a failed change has only just made holds no data: kept, it would be in the way of the next try.
             self.account.cloudformation.execute_change_set(ChangeSetName=found.id, RetainExceptOnCreate=True)
-            state, told = follow(self.account, found.stack_id, self.reporter, self.patience, after=before)
-            if state.phase is not Phase.READY or state.rolled_back:
-                raise rolled_back(state, told)
+            self._followed(found.stack_id, before)
             return "created" if new else "updated"
 
     def settled(self, name: str) -> State:
@@ -111,6 +117,33 @@ class Deployment:
             bucket=self.artifacts.bucket,
             patience=self.patience,
         )
+
+    def _adopted(self, stack: Stack, state: State) -> State:
+        """The state once all that stands already is in the stack. Changes nothing of what it takes."""
+        there = adoption.adoptable(self.account, stack, state)
+        if not there:
+            return state
+        self.reporter.step(stack.name, f"adopting {', '.join(dict.fromkeys(one.name for one in there))}")
+        found = adoption.make(
+            self.account,
+            stack,
+            state,
+            there,
+            pipeline=self.pipeline,
+            bucket=self.artifacts.bucket,
+            patience=self.patience,
+        )
+        if found.id is None:
+            return state
+        before = frozenset(event.id for event in events(self.account, found.stack_id))
+        self.account.cloudformation.execute_change_set(ChangeSetName=found.id)
+        return self._followed(found.stack_id, before)
+
+    def _followed(self, stack_id: str, before: frozenset[str]) -> State:
+        state, told = follow(self.account, stack_id, self.reporter, self.patience, after=before)
+        if state.phase is not Phase.READY or state.rolled_back:
+            raise rolled_back(state, told, adopts=not self.account.emulated)
+        return state
 
     def _cleared(self, state: State) -> State:
         self.reporter.step(state.name, f"is {state.status}: deleting what is left of it")
@@ -143,19 +176,19 @@ def _require_ready(state: State) -> None:
     )
 
 
-def rolled_back(state: State, told: Sequence[Event]) -> DeployError:
-    """The error for a change that did not come to its end: the first failures, since the others follow from them."""
+def rolled_back(state: State, told: Sequence[Event], *, adopts: bool = False) -> DeployError:
+    """The error for a change that did not come to its end: the first failures, since the others follow from them.
+
+    ``adopts``: whether ``--adopt`` can be the remedy for a name that is taken.
+    """
     failures = [event for event in told if event.failed and event.resource != state.name and _own(event)]
     said = "; ".join(f"{event.resource} ({event.kind}): {event.reason or event.status}" for event in failures[:3])
     message = f"{state.name} is in {state.status}: {said or state.reason or 'CloudFormation gives no reason'}"
     reasons = " ".join(event.reason for event in failures)
     again = "up --replace-failed" if _never_was(state) else "up"
     if TAKEN.search(reasons):
-        return NameTaken(
-            f"{message}. Something of that name is there already. If it is what an earlier `down` kept, `down --delete-data "
-            "NAME` deletes it; else give physical_name another value, or the pipeline another name",
-            again,
-        )
+        taken = any(event.kind in IDENTIFIERS and TAKEN.search(event.reason) for event in failures)
+        return name_taken(message, again, adopts=adopts and taken)
     if QUOTA.search(reasons):
         return QuotaReached(f"{message}. Delete what is not needed, or ask for more with Service Quotas", again)
     return RolledBack(f"{message}. What was there before is unchanged", again)

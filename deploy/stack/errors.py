@@ -72,6 +72,10 @@ class DataWouldBeLost(DeployError):
     """Nothing was done, because data would have gone with it."""
 
 
+class CannotAdopt(DeployError):
+    """What stands already cannot become part of the pipeline as it is."""
+
+
 class CallFailed(DeployError):
     """Any other answer of AWS's."""
 

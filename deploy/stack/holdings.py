@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploy.stack import artifacts
+from deploy.stack.changes import HOLD_DATA
+from deploy.stack.state import physical_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from deploy.stack.account import Account
+    from deploy.stack.state import State
     from deploy.stacks import Holding, Stack
 
 _ABSENT = {
@@ -34,6 +37,26 @@ class Held:
 def held(account: Account, stacks: Iterable[Stack]) -> list[Held]:
     """All that is there, whether or not its stack is."""
     return list(_held(account, stacks))
+
+
+def held_by(account: Account, state: State) -> Iterator[Held]:
+    """All that a stack holds that is there, by what CloudFormation knows of it."""
+    from botocore.exceptions import ClientError
+
+    if not state.there:
+        return
+    template = account.cloudformation.get_template(StackName=state.name, TemplateStage="Original")["TemplateBody"]
+    kinds = {name: body for name, body in template["Resources"].items() if body["Type"] in HOLD_DATA}
+    for logical_id, physical_id in physical_ids(account, state.name).items():
+        if logical_id not in kinds or not physical_id:
+            continue
+        kind, name = HOLD_DATA[kinds[logical_id]["Type"]], physical_id.rpartition("/")[2]
+        kept = kinds[logical_id].get("DeletionPolicy", "Delete") != "Delete"
+        try:
+            yield Held(name, kind, kept, _contents(account, kind, name))
+        except ClientError as error:
+            if error.response["Error"].get("Code") not in _ABSENT:
+                raise
 
 
 def _held(account: Account, stacks: Iterable[Stack]) -> Iterator[Held]:

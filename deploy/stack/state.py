@@ -84,8 +84,18 @@ def stacks_of(account: Account, pipeline: str) -> dict[str, State]:
 
 def physical_ids(account: Account, name: str) -> dict[str, str | None]:
     """What the stack made, by logical id."""
-    found = account.cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-    return {one["LogicalResourceId"]: one.get("PhysicalResourceId") for one in found}
+    pages = account.cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+    return {
+        one["LogicalResourceId"]: one.get("PhysicalResourceId")
+        for page in pages
+        for one in page["StackResourceSummaries"]
+        if one["ResourceStatus"] != "DELETE_COMPLETE"
+    }
+
+
+def owned(account: Account, state: State) -> frozenset[str]:
+    """The logical ids of what the stack has."""
+    return frozenset(physical_ids(account, state.name)) if state.there else frozenset()
 
 
 def _state(found: Mapping[str, Any]) -> State:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.stack.errors import ChangeRefused
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """``keys``: of each consumer's package in the bucket."""
+    """``keys``: of each consumer's package in the bucket. ``layers``: likewise, of those that have one."""
 
     bucket: str
     keys: Mapping[str, str]
+    layers: Mapping[str, str] = field(default_factory=dict)
 
 
 def values(account: Account, stack: Stack, artifacts: Artifacts) -> dict[str, str | None]:
@@ -43,7 +44,9 @@ def _value(account: Account, parameter: Parameter, artifacts: Artifacts) -> str:
     if isinstance(parameter, PrefixListOf):
         return _prefix_list(account, f"com.amazonaws.{account.region}.{parameter.service}")
     if isinstance(parameter, ArtifactOf):
-        return artifacts.bucket if parameter.part == "bucket" else artifacts.keys[parameter.consumer]
+        if parameter.part == "bucket":
+            return artifacts.bucket
+        return (artifacts.layers if parameter.part == "layer" else artifacts.keys)[parameter.consumer]
     assert isinstance(parameter, str)
     return parameter
 

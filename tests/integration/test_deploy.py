@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +35,7 @@ PIPELINE = """
 name = "{name}"
 account = "000000000000"
 lock = "{root}/requirements/function.lock"
+tracing_lock = "{root}/requirements/function-xray.lock"
 
 [streams.flights]
 physical_name = "{name}-flights"
@@ -62,6 +66,7 @@ variable = "DELAYS_TABLE"
 handler = "consumers.archive.consumer.lambda_handler"
 stream = "flights"
 runtime = "python3.11"
+dependencies = "layer"
 ledger = "none"
 environment = {{ ARCHIVE_PREFIX = "flights/" }}
 
@@ -76,7 +81,13 @@ zones = 2
 
 [ingest.streams.flights]
 who = "iam"
+envelope = true
 """
+
+TRACE = {
+    "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "x-amzn-trace-id": "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=1",
+}
 
 
 @dataclass
@@ -154,15 +165,16 @@ def small(tmp_path: Path, localstack: str, localstack_session: Clients) -> Itera
     text = 'name = "{name}"\n[streams.s]\nphysical_name = "{name}-s"\nmode = "provisioned"\nshards = 1\n'
     with place(tmp_path, localstack, localstack_session, text) as made:
         yield made
-        streams = localstack_session.client("kinesis").list_streams()["StreamNames"]
-        if f"{made.name}-s" in streams:
-            localstack_session.client("kinesis").delete_stream(StreamName=f"{made.name}-s")
+        kinesis = localstack_session.client("kinesis")
+        with suppress(kinesis.exceptions.ResourceNotFoundException):  # a listed one may be about to go
+            kinesis.delete_stream(StreamName=f"{made.name}-s")
 
 
 def records_go_from_the_deployed_api_through_the_deployed_functions(
     pipeline: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Sums and lines of the good ones; the rejected one among the dead letters; the failing one, alone, given up."""
+    """Sums and lines of the good ones; the rejected one among the dead letters; the failing one, alone, given up. The
+    trace that was under way in the client is in the handler's ``record.headers``: so its dead letter has it."""
     url = pipeline.json(capsys, "up")[1][-1]["ingestUrl"]
     flights: list[dict[str, Any]] = [
         FLIGHT,
@@ -170,13 +182,14 @@ def records_go_from_the_deployed_api_through_the_deployed_functions(
         FLIGHT | {"carrier": "AA"},
         {"carrier": "without a distance"},
     ]
-    with IngestClient(url, stream=f"{pipeline.name}-flights") as api:
+    with IngestClient(url, stream=f"{pipeline.name}-flights", trace_headers=lambda: TRACE) as api:
         api.put_many(
             [(json.dumps(flight).encode(), flight["carrier"] or "none") for flight in flights]
         ).raise_for_failures()
 
     (letter, *_) = pipeline.messages(pipeline.output("consumer-delays", "DeadLettersUrl"))
     assert (letter["consumer"], letter["reason"]) == ("FlightDelays", "the flight has no carrier")
+    assert letter["record"]["headers"] == TRACE
     (given_up, *_) = pipeline.messages(pipeline.output("consumer-delays", "OnFailureUrl"))
     assert given_up["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert given_up["requestContext"]["approximateInvokeCount"] == 2
@@ -250,6 +263,33 @@ def status_tells_states_and_outputs(pipeline: Place, capsys: pytest.CaptureFixtu
     assert states["stream"]["outputs"]["FlightsStreamName"] == f"{pipeline.name}-flights"
 
 
+def what_the_file_does_not_name_any_more_goes_but_not_with_its_data(
+    pipeline: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = pipeline.file.read_text()
+    start, end = text.index("[consumers.archive]"), text.index("[network]")
+    pipeline.file.write_text(text[:start] + text[end:])
+    letters = pipeline.output("consumer-archive", "DeadLettersUrl")
+    pipeline.session.client("sqs").send_message(QueueUrl=letters, MessageBody="{}")
+    queue, stack = f"{pipeline.name}-archive-dead-letters", f"{pipeline.name}-consumer-archive"
+
+    assert pipeline.run("plan") == 2
+    said = capsys.readouterr().out
+    assert f"{stack}  - remove: the file does not name it any more" in said
+    assert f"DATA LOSS: queue {queue} (about 1 messages) is deleted; `up` wants --delete-data {queue}" in said
+    before = pipeline.stacks()
+    code, refused = pipeline.json(capsys, "up")
+    assert (code, refused[-1]["error"]) == (1, "DataWouldBeLost")
+    assert refused[-1]["next"].startswith(f"python -m deploy up --delete-data {queue} ")
+    assert pipeline.stacks() == before
+
+    code, done = pipeline.json(capsys, "up", "--delete-data", queue)
+
+    assert (code, done[-1]["removed"], done[-1]["left"]) == (0, [stack], [])
+    assert pipeline.stacks() == before - {stack}
+    assert pipeline.run("plan") == 0
+
+
 def down_keeps_data_until_it_is_named_and_leaves_nothing_else(
     pipeline: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -296,6 +336,7 @@ def test_a_pipeline_goes_up_works_changes_and_goes_down(pipeline: Place, capsys:
     up_again_changes_nothing_and_says_what_localstack_skipped(pipeline, capsys)
     plan_shows_no_change_and_then_the_one_that_is_made(pipeline, capsys)
     status_tells_states_and_outputs(pipeline, capsys)
+    what_the_file_does_not_name_any_more_goes_but_not_with_its_data(pipeline, capsys)
     down_keeps_data_until_it_is_named_and_leaves_nothing_else(pipeline, capsys)
 
 
@@ -362,3 +403,31 @@ def test_the_credentials_of_another_account_are_refused(small: Place, capsys: py
     small.file.write_text('account = "123456789012"\n' + small.file.read_text())
     code, said = small.json(capsys, "plan")
     assert (code, said[-1]["error"]) == (1, "WrongAccount")
+
+
+def test_an_up_that_is_interrupted_at_work_is_finished_by_the_next(small: Place) -> None:
+    """Ctrl-C in a process of its own, while CloudFormation makes the stream: it goes on by itself, and is waited for."""
+    where = ["--config", str(small.file), "--endpoint-url", small.endpoint_url]
+    command = [sys.executable, "-m", "deploy", "up", *where, "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = (json.loads(line) for line in process.stdout)
+        assert any(line == {"stack": f"{small.name}-stream", "step": "creating"} for line in told)
+        process.send_signal(signal.SIGINT)
+        last = list(told)[-1]
+    assert process.returncode == 130
+    assert last["error"] == "Interrupted"
+    assert last["next"].startswith("python -m deploy up --config")
+
+    assert small.run("up") == 0
+    assert small.status_of("stream") == small.status_of("monitoring") == "CREATE_COMPLETE"
+    assert small.run("plan") == 0
+
+
+def test_another_account_than_the_files_is_refused_before_anything_is_done(
+    small: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small.file.write_text(f'account = "111111111111"\n{small.file.read_text()}')
+    code, (said,) = small.json(capsys, "up")
+    assert (code, said["error"], said["next"]) == (1, "WrongAccount", "aws sts get-caller-identity")
+    assert small.stacks() == set()

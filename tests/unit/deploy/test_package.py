@@ -16,9 +16,10 @@ import pytest
 
 from deploy import package
 from deploy.config import parse
-from deploy.package import PackageError, function_package, layer_package
+from deploy.package import PackageError, function_package, layer_package, packages
 from deploy.wheels import WheelsNotFound, platforms
 from kstream.testing.events import kinesis_event
+from tests.golden.deploy import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,10 +70,25 @@ def _tenacity(folder: Path) -> tuple[str, str]:
     return f"tenacity=={found.version}", hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def _wheel(folder: Path, name: str, *files: str) -> tuple[str, str]:
+    """A wheel of empty files; its requirement and hash."""
+    escaped = name.replace("-", "_")
+    path = folder / f"{escaped}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file in files:
+            wheel.writestr(file, "")
+        wheel.writestr(f"{escaped}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{escaped}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{escaped}-1.0.dist-info/RECORD", "")
+    return f"{name}==1.0", hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def pipeline(**consumer: Any) -> Any:
-    handler = {"stream": "orders", "handler": "app.orders.consumer.lambda_handler", **consumer}
-    table = {"name": "shop", "lock": "function.lock", "streams": {"orders": {}}, "consumers": {"totals": handler}}
-    return parse(table)
+    handler = {"stream": "orders", "handler": "app.orders.consumer.lambda_handler", "tracing": False, **consumer}
+    locks = {"lock": "function.lock", "tracing_lock": "xray.lock"}
+    return parse({"name": "shop", **locks, "streams": {"orders": {}}, "consumers": {"totals": handler}})
 
 
 def names(path: Path) -> list[str]:
@@ -136,6 +152,46 @@ def test_a_layer_holds_what_the_function_then_does_not(root: Path, tmp_path: Pat
 
     assert {name.removeprefix("python/") for name in layer} | thin == whole
     assert all(name.startswith("python/") for name in layer)
+
+
+def test_the_file_says_whether_there_is_a_layer_and_one_content_is_one_layer(root: Path, tmp_path: Path) -> None:
+    (whole,) = packages(pipeline(), "totals", root=root, out=tmp_path)
+    function, layer = packages(pipeline(dependencies="layer"), "totals", root=root, out=tmp_path)
+
+    assert [whole.layer, function.layer, layer.layer] == [False, False, True]
+    assert function.key != whole.key
+    assert layer.key == f"layers/{layer.digest[:24]}.zip"
+    (alone, other) = packages(
+        pipeline(dependencies="layer", handler="alone.lambda_handler"), "totals", root=root, out=tmp_path
+    )
+    assert alone.key != function.key
+    assert other.key == layer.key
+
+
+def test_xrays_sdk_travels_where_tracing_is_on_and_nowhere_else(root: Path, tmp_path: Path) -> None:
+    pinned = _wheel(tmp_path / "wheels", "aws-xray-sdk", "aws_xray_sdk/__init__.py")
+    (root / "xray.lock").write_text(f"{pinned[0]} --hash=sha256:{pinned[1]}\n")
+
+    def tops(**consumer: Any) -> set[str]:
+        inside = names(function_package(pipeline(**consumer), "totals", root=root, out=tmp_path).path)
+        return {name.partition("/")[0] for name in inside}
+
+    assert "aws_xray_sdk" in tops(tracing=True)
+    assert "aws_xray_sdk" not in tops(tracing=False)
+    (root / "xray.lock").unlink()
+    with pytest.raises(WheelsNotFound, match=r"xray.lock.*tracing = false does without"):
+        tops(tracing=True)
+
+
+def test_the_locks_hold_what_lambda_has_not() -> None:
+    """boto3's own are in its runtime, and would be most of a package."""
+
+    def pinned(lock: str) -> set[str]:
+        lines = (ROOT / "requirements" / lock).read_text().splitlines()
+        return {line.partition("==")[0] for line in lines if "==" in line}
+
+    assert pinned("function.lock") == {"tenacity"}
+    assert pinned("function-xray.lock") == {"aws-xray-sdk", "wrapt"}
 
 
 def test_a_package_runs_where_nothing_else_is_installed(root: Path, tmp_path: Path) -> None:

@@ -237,6 +237,55 @@ def test_a_template_that_is_refused_is_told_with_the_reason(aws: Aws) -> None:
         aws.deployment.bring_up(STACK)
 
 
+def validation(name: str, reason: str, kind: str = "AWS::Kinesis::Stream") -> dict[str, Any]:
+    return {
+        "EventId": name, "StackId": ID, "Timestamp": 0, "EventType": "VALIDATION_ERROR", "LogicalResourceId": "S",
+        "ResourceType": kind, "ValidationName": name, "ValidationStatus": "FAILED", "ValidationStatusReason": reason,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "said", "then"),
+    [
+        (
+            [validation("NAME_CONFLICT_VALIDATION", "Resource with identifier 's' already exists.")],
+            errors.NameTaken, "S (AWS::Kinesis::Stream): Resource with identifier 's' already exists.", "up --adopt",
+        ),
+        (
+            [validation("NAME_CONFLICT_VALIDATION", "Resource already exists.", "AWS::Lambda::Function")],
+            errors.NameTaken, "give physical_name another value", "up",
+        ),
+        (
+            [validation("PROPERTY_VALIDATION", "extraneous key [Shards] is not permitted")],
+            errors.ChangeRefused, "extraneous key [Shards]", "lint",
+        ),
+        ([], errors.ChangeRefused, "AWS::EarlyValidation::ResourceExistenceCheck", "lint"),
+    ],
+)  # fmt: skip
+def test_what_cloudformation_finds_before_it_begins_is_told_in_its_words(
+    aws: Aws, found: list[dict[str, Any]], kind: type[errors.DeployError], said: str, then: str
+) -> None:
+    """The change set itself only says where to ask."""
+    aws.is_absent()
+    aws.stub().add_response("create_change_set", {"Id": CHANGE_SET, "StackId": ID})
+    reason = (
+        "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To troubleshoot ..."
+    )
+    aws.stub().add_response("describe_change_set", {"Status": "FAILED", "StatusReason": reason})
+    asked = {"ChangeSetName": CHANGE_SET, "Filters": {"FailedEvents": True}}
+    aws.stub().add_response("describe_events", {"OperationEvents": found}, asked)
+    aws.stub().add_response("delete_change_set", {}, {"ChangeSetName": CHANGE_SET})
+    with raises(kind, said, then=then):
+        aws.deployment.bring_up(STACK)
+
+
+def test_a_quota_that_the_change_set_names_is_a_quota(aws: Aws) -> None:
+    aws.is_in("CREATE_COMPLETE")
+    aws.change_set_fails("Limit on the number of resources in a single stack operation exceeded: TooManyResources")
+    with raises(errors.QuotaReached, "Limit on the number", then="aws service-quotas list-services"):
+        aws.deployment.bring_up(STACK)
+
+
 def test_up_creates_and_tells_each_event_once(aws: Aws) -> None:
     aws.is_absent()
     aws.makes_change_set("CREATE", ADDED)
@@ -254,7 +303,7 @@ def test_up_creates_and_tells_each_event_once(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "kind", "then"),
     [
-        ("ROLLBACK_COMPLETE", "Stream s already exists", errors.NameTaken, "up --replace-failed"),
+        ("ROLLBACK_COMPLETE", "Stream s already exists", errors.NameTaken, "up --replace-failed --adopt"),
         ("ROLLBACK_COMPLETE", "LimitExceededException: shards", errors.QuotaReached, "up --replace-failed"),
         ("UPDATE_ROLLBACK_COMPLETE", "Invalid value", errors.RolledBack, "up"),
     ],

@@ -16,10 +16,11 @@ from deploy.stack.errors import ChangeRefused, DataWouldBeLost
 from deploy.stack.following import Event
 from deploy.stack.holdings import Held, name_of
 from deploy.synthesis import stacks
+from kstream.aws import clients
 from tests.golden.deploy import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 LIVE = ("plan", "up", "status", "down")
@@ -44,6 +45,78 @@ def test_a_wrong_option_exits_with_1_too(command: str, words: list[str], capsys:
         main([command, *words])
     assert ended.value.code == 1
     assert words[-1] in capsys.readouterr().err
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *command: str) -> tuple[str, str]:
+    """The error that a command ends with, and the next command."""
+    capsys.readouterr()
+    assert main([*command, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return found["error"], found["next"]
+
+
+@pytest.fixture
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The environment, which boto3's session then reads anew."""
+    clients._session.cache_clear()
+    yield monkeypatch
+    clients._session.cache_clear()
+
+
+def small(folder: Path, text: str = "") -> list[str]:
+    file = folder / "pipeline.toml"
+    file.write_text(f"name = 'shop'\n{text}\n[streams.s]\n")
+    return ["--config", str(file)]
+
+
+@pytest.mark.parametrize("command", LIVE)
+def test_without_credentials_the_next_command_gets_some(
+    command: str, tmp_path: Path, surroundings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        surroundings.delenv(name)
+    assert refusal(capsys, command, *small(tmp_path, "region = 'eu-west-1'")) == ("NoCredentials", "aws configure")
+
+
+def test_a_profile_that_is_not_there_is_a_matter_of_credentials(
+    tmp_path: Path, surroundings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    surroundings.setenv("AWS_PROFILE", "prod")
+    assert refusal(capsys, "plan", *small(tmp_path))[0] == "NoCredentials"
+
+
+def test_without_a_region_the_next_command_names_one(
+    tmp_path: Path, surroundings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    surroundings.delenv("AWS_DEFAULT_REGION")
+    error, then = refusal(capsys, "up", *small(tmp_path))
+    assert error == "WrongRegion"
+    assert then.startswith("python -m deploy plan --region NAME")
+
+
+def test_another_region_than_the_files_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = small(tmp_path, "region = 'eu-west-1'")
+    assert refusal(capsys, "up", *where, "--region", "us-east-1")[0] == "WrongRegion"
+
+
+def test_a_template_that_is_too_large_is_named_with_a_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("deploy.synthesis.UPLOAD_LIMIT", 100)
+    error, then = refusal(capsys, "up", *small(tmp_path))
+    assert error == "TemplateTooLarge"
+    assert then.startswith("python -m deploy plan --config")
+
+
+def test_a_package_that_cannot_be_made_is_named_with_a_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next one makes packages and asks nobody."""
+    monkeypatch.setattr("deploy.stack.account.identify", lambda *_, **__: Account("1" * 12, "eu-west-1", str))
+    where = small(tmp_path, "[consumers.c]\nstream = 's'\nhandler = 'not_there.lambda_handler'")
+    error, then = refusal(capsys, "plan", *where)
+    assert error == "PackageError"
+    assert then == f"python -m deploy package {' '.join(where)}"
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -97,6 +97,15 @@ def test_the_deployment_of_the_api_is_new_whenever_its_document_is() -> None:
     assert deployment() != deployment(cors_origins=["https://shop.example"])
 
 
+def test_the_scopes_of_a_stream_are_in_the_document_that_is_deployed() -> None:
+    """With them API Gateway takes Cognito's access tokens; without, ID tokens."""
+    (ingest,) = (stack for stack in stacks(pipeline("everything")) if stack.role == "ingest")
+    (api,) = of_kind(ingest, "AWS::ApiGateway::RestApi").values()
+    for operation in ("records", "records/batch"):
+        security = api["Properties"]["Body"]["paths"][f"/streams/letters/{operation}"]["post"]["security"]
+        assert [list(requirement.values()) for requirement in security] == [[["ingest/letters"]]]
+
+
 @pytest.mark.parametrize("case", ["flights", "flights-prod", "minimal"])
 def test_no_account_and_no_region_is_built_into_a_template(case: str) -> None:
     for stack in stacks(pipeline(case)):

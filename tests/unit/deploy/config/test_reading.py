@@ -22,6 +22,7 @@ SMALL: dict[str, Any] = {
 }
 
 
+TOLD = {"stream": "orders", "actions": ["kinesis:PutRecord"], "variable": "Q"}
 OPEN = {"streams": {"orders": {"who": "iam"}}}
 
 
@@ -74,7 +75,11 @@ def test_the_small_configuration_is_valid() -> None:
         ("consumers__totals__runtime", "python3.9", ["it is one of python3.11"]),
         ("consumers__totals__vpc", True, ["needs a [network]"]),
         ("consumers__totals__environment", {"KSTREAM_LEDGER": "x"}, ["is set by deploy"]),
+        ("consumers__totals__environment", {"KSTREAM_TRACING": "x"}, ["say it with tracing"]),
+        ("consumers__totals__environment", {"KSTREAM_NAMESPACE": "x"}, ["would hide the metrics from the alarms"]),
         ("consumers__totals__environment", {"AWS_REGION": "x"}, ["Lambda keeps for itself"]),
+        ("consumers__totals__uses", [TOLD, TOLD], ["two settings give the same environment variable"]),
+        ("consumers__totals__uses", [{**TOLD, "variable": "KSTREAM_METRICS"}], ["the same environment variable"]),
         ("consumers__totals__dead_letters", "stream:orders", ["would be read again, for ever"]),
         ("consumers__totals__dead_letters", "bucket:archive", ["does not define"]),
         ("consumers__totals__mapping", {"batch_sise": 5}, ["did you mean 'batch_size'?"]),
@@ -94,6 +99,9 @@ def test_the_small_configuration_is_valid() -> None:
         ("ingest", {"streams": {"orders": {}}}, ["name who may put", "KS010"]),
         ("ingest", {"streams": {"orders": {"who": "jwt"}}}, ["who = 'jwt' needs it"]),
         ("ingest", {"streams": {"orders": {"who": "iam", "issuer": "https://x"}}}, ["goes with who = 'jwt'"]),
+        ("ingest", {"streams": {"orders": {"who": "iam", "scopes": ["a"]}}}, ["goes with who = 'jwt' or 'cognito'"]),
+        ("ingest", {"streams": {"orders": {"who": "jwt", "scopes": ["a b"]}}}, ["scopes[0]: is 'a b'"]),
+        ("ingest", {"streams": {"orders": {"who": "iam", "cors_origins": ["*", "https://x"]}}}, ["is every origin"]),
         ("ingest", {"streams": {}}, ["at least 1"]),
         ("ingest", {"streams": {"orders": {"who": "iam"}}, "private": True}, ["callers: is missing"]),
         ("ingest", {**OPEN, "private": True, "callers": ["sg-0123456789abcdef0"]}, ["needs a [network]"]),

@@ -15,6 +15,9 @@ from deploy.lint.finding import PAGE
 from deploy.synthesis import stacks
 from tests.golden.deploy import CASES, pipeline
 
+TOKENS = {"who": "jwt", "issuer": "https://issuer.example", "audiences": ["ingest"]}
+POOL = {"who": "cognito", "user_pools": ["arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbC"]}
+
 ROOT = Path(__file__).parents[4]
 
 
@@ -99,6 +102,16 @@ def test_the_configurations_of_this_repository_are_clean(case: str) -> None:
             "KS015",
             shop(ingest={"streams": {"orders": {"api_key": True}}}),
             shop(ingest={"streams": {"orders": {"api_key": True, "who": "iam"}}}),
+        ),
+        (
+            "KS017",
+            shop(ingest={"streams": {"orders": TOKENS}}),
+            shop(ingest={"streams": {"orders": {**TOKENS, "scopes": ["put:orders"]}}}),
+        ),
+        (
+            "KS017",
+            shop(ingest={"streams": {"orders": POOL}}),
+            shop(ingest={"streams": {"orders": {**POOL, "scopes": ["ingest/orders"]}}}),
         ),
         ("KS016", shop(accept={"KS008": "why not"}), shop()),
     ],

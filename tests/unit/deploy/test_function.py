@@ -1,0 +1,76 @@
+"""The function as its settings say: variables, tracing, and where its dependencies are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploy.config import parse
+from deploy.stacks import ArtifactOf
+from deploy.synthesis import stacks
+
+if TYPE_CHECKING:
+    from deploy.stacks import Stack
+
+
+def stack_of(**consumer: Any) -> Stack:
+    table = {
+        "name": "shop",
+        "streams": {"orders": {}},
+        "consumers": {"totals": {"stream": "orders", "handler": "app.lambda_handler", **consumer}},
+    }
+    (found,) = (stack for stack in stacks(parse(table)) if stack.role == "consumer-totals")
+    return found
+
+
+def function_of(stack: Stack) -> dict[str, Any]:
+    properties: dict[str, Any] = stack.template["Resources"]["Function"]["Properties"]
+    return properties
+
+
+def variables(**consumer: Any) -> dict[str, Any]:
+    found: dict[str, Any] = function_of(stack_of(**consumer))["Environment"]["Variables"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("consumer", "expected"),
+    [
+        ({}, {"KSTREAM_METRICS": "emf", "KSTREAM_TRACING": "xray"}),
+        ({"tracing": False}, {"KSTREAM_METRICS": "emf", "KSTREAM_TRACING": "off"}),
+        ({"metrics": False}, {"KSTREAM_METRICS": "off", "KSTREAM_TRACING": "xray"}),
+    ],
+)
+def test_telemetry_is_told_to_the_function(consumer: dict[str, Any], expected: dict[str, str]) -> None:
+    found = variables(**consumer)
+    assert {name: found[name] for name in expected} == expected
+    assert found["KSTREAM_SERVICE"] == "shop"
+
+
+@pytest.mark.parametrize("tracing", [True, False])
+def test_tracing_is_active_and_allowed_or_neither(tracing: bool) -> None:
+    stack = stack_of(tracing=tracing)
+    (policy,) = stack.template["Resources"]["Role"]["Properties"]["Policies"]
+    actions = {action for statement in policy["PolicyDocument"]["Statement"] for action in statement["Action"]}
+
+    assert (function_of(stack).get("TracingConfig") == {"Mode": "Active"}) is tracing
+    assert ({"xray:PutTelemetryRecords", "xray:PutTraceSegments"} <= actions) is tracing
+
+
+def test_a_layer_is_published_for_the_functions_python_and_processor() -> None:
+    stack = stack_of(dependencies="layer", runtime="python3.12", architecture="x86_64")
+    layer = stack.template["Resources"]["Layer"]
+
+    assert function_of(stack)["Layers"] == [{"Ref": "Layer"}]
+    assert layer["Properties"]["Content"] == {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "LayerKey"}}
+    assert layer["Properties"]["CompatibleRuntimes"] == ["python3.12"]
+    assert layer["Properties"]["CompatibleArchitectures"] == ["x86_64"]
+    assert stack.parameters["LayerKey"] == ArtifactOf("totals", "layer")
+
+
+def test_without_one_the_zip_holds_all() -> None:
+    stack = stack_of()
+    assert "Layer" not in stack.template["Resources"]
+    assert "Layers" not in function_of(stack)
+    assert "LayerKey" not in stack.parameters
