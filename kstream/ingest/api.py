@@ -12,12 +12,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from kstream.core.errors import ConfigurationError
 from kstream.ingest.contract import checked_stream_name
 
 Text = str | Mapping[str, Any]
 
+# RFC 6749, 3.3: what a scope may be made of.
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|\*")
 _JWT_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
 
@@ -35,30 +38,47 @@ class Iam:
 @dataclass(frozen=True, slots=True)
 class Jwt:
     """Tokens of an OpenID Connect issuer, checked by API Gateway itself (``JWT`` authorizers of REST APIs, see
-    ``JwtConfigurationInput`` in API Gateway's service model). ``issuer`` is an https URL, exactly as in ``iss``."""
+    ``JwtConfigurationInput`` in API Gateway's service model).
+
+    ``issuer``     an https URL, exactly as in ``iss``.
+    ``audiences``  ``aud`` must name one of them.
+    ``scopes``     of which ``scope`` or ``scp`` must name one. None: every token of these audiences may put.
+    """
 
     issuer: str
     audiences: tuple[str, ...]
     algorithms: tuple[str, ...] = ("RS256", "ES256")
+    scopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.issuer.startswith("https://"):
-            raise ConfigurationError(f"the issuer {self.issuer!r} is not an https URL, as API Gateway asks for")
+        parts = urlsplit(self.issuer)
+        if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+            shown = "that is given" if "@" in self.issuer else repr(self.issuer)
+            raise ConfigurationError(
+                f"the issuer {shown} is not an https URL without user, query and fragment, as API Gateway asks for"
+            )
         if not self.audiences or not all(self.audiences):
             raise ConfigurationError(f"issuer {self.issuer} has no audience; name at least one, none of them empty")
         if unknown := set(self.algorithms) - _JWT_ALGORITHMS or not self.algorithms:
             raise ConfigurationError(f"algorithms {unknown} of {self.issuer}: take some of {sorted(_JWT_ALGORITHMS)}")
+        _check_scopes(self.scopes)
 
 
 @dataclass(frozen=True, slots=True)
 class Cognito:
-    """Tokens of Cognito user pools, named by their ARNs."""
+    """Tokens of Cognito user pools, named by their ARNs.
+
+    ``scopes``  of which an access token must have one, each ``{resource server}/{scope}``. Without them API Gateway takes
+                ID tokens, and with them access tokens (API reference, "PutMethod", ``authorizationScopes``).
+    """
 
     user_pools: tuple[Text, ...]
+    scopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.user_pools:
             raise ConfigurationError("a Cognito authorizer has no user pool; name the ARN of at least one")
+        _check_scopes(self.scopes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +119,8 @@ class IngestStream:
     ``region``         the stream's; None for the one that the API is deployed to.
     ``cors_origins``   web origins whose pages may put, like ``https://shop.example``; ``*`` for any.
     ``key_required``   records without a partition key are refused, instead of being spread over the shards.
+    ``envelope``       records are put behind the trace headers of their request, for ``record.headers``. Consumers without
+                       kstream have to know: docs/guides/ingest.md.
 
     Raises ``ConfigurationError`` for what API Gateway cannot do, and for a stream without a lock.
     """
@@ -109,6 +131,7 @@ class IngestStream:
     region: str | None = None
     cors_origins: tuple[str, ...] = ()
     key_required: bool = False
+    envelope: bool = False
 
     def __post_init__(self) -> None:
         checked_stream_name(self.name)
@@ -134,6 +157,15 @@ class IngestStream:
                 raise ConfigurationError(
                     f"{origin!r} of stream {self.name} is no web origin like 'https://shop.example'"
                 )
+        if "*" in self.cors_origins and len(self.cors_origins) > 1:
+            raise ConfigurationError(
+                f"cors_origins of stream {self.name} has '*', which is every origin, beside others"
+            )
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Of which a token must have one; empty if any token of the right issuer will do, or none is asked for."""
+        return next((lock.scopes for lock in self.locks if isinstance(lock, Jwt | Cognito)), ())
 
     @property
     def authorizers(self) -> tuple[Lock, ...]:
@@ -157,6 +189,16 @@ class IngestApi:
             raise ConfigurationError(f"a stream stands twice in the ingest API: {', '.join(sorted(names))}")
 
 
-def unlocked(*names: str) -> IngestApi:
+def _check_scopes(scopes: tuple[str, ...]) -> None:
+    if type(scopes) is not tuple or not all(_SCOPE.fullmatch(scope) for scope in scopes):
+        raise ConfigurationError(
+            f"scopes {scopes!r}: give a tuple of them, each without blanks, quotes and backslashes"
+        )
+    if len(set(scopes)) < len(scopes):
+        raise ConfigurationError(f"scopes {scopes!r} name one twice")
+
+
+def unlocked(*names: str, envelope: bool = False) -> IngestApi:
     """An API that anyone may put through: for this machine."""
-    return IngestApi(streams=tuple(IngestStream(name=name, locks=(Unlocked(),)) for name in names))
+    streams = (IngestStream(name=name, locks=(Unlocked(),), envelope=envelope) for name in names)
+    return IngestApi(streams=tuple(streams))

@@ -27,11 +27,16 @@ class Disconnected(Exception):
 
 
 class AsgiGateway:
-    """The ASGI callable. ``executor`` runs what blocks; its width bounds the puts in flight."""
+    """The ASGI callable.
 
-    def __init__(self, application: Application, executor: Executor) -> None:
+    ``executor``       runs what blocks; its width bounds the puts in flight.
+    ``drain_seconds``  how long the body of a request that is refused may let itself be waited for.
+    """
+
+    def __init__(self, application: Application, executor: Executor, *, drain_seconds: float = 5.0) -> None:
         self._application = application
         self._executor = executor
+        self._drain_seconds = drain_seconds
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,7 +61,11 @@ class AsgiGateway:
         refused = self._application.refuse(head)
         if refused is not None:
             # A client that is still writing may not see an answer; so what it sends is taken, within bounds.
-            return refused, await _body(receive, limit, keep=False) is not None
+            try:
+                async with asyncio.timeout(self._drain_seconds):
+                    return refused, await _body(receive, limit, keep=False) is not None
+            except TimeoutError:
+                return refused, False
         body = await _body(receive, limit)
         if body is None:
             return self._application.too_large(head), False
@@ -83,17 +92,17 @@ async def _body(receive: Receive, limit: int, *, keep: bool = True) -> bytes | N
 
 
 def _head(scope: MutableMapping[str, Any]) -> Head:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    values: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
     query: bytes = scope.get("query_string", b"")
     client = scope.get("client")
     return Head(
         scope["method"],
         scope["path"],
-        headers,
+        {name: given[-1] for name, given in values.items()},
         str(uuid4()),
         query.decode("latin-1"),
         client[0] if client else "",
+        {name: given for name, given in values.items() if len(given) > 1},
     )

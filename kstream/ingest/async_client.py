@@ -17,16 +17,21 @@ from kstream.ingest.async_traffic import AsyncTraffic
 from kstream.ingest.collectors import Outcomes, Tally
 from kstream.ingest.contract import Limits
 from kstream.ingest.errors import IngestError
-from kstream.ingest.putting import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Ended, Options, Putting, giving_up, steps
+from kstream.ingest.putting import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_RECORDS,
+    Ended,
+    Options,
+    Putting,
+    giving_up,
+    needing_httpx,
+    steps,
+)
 from kstream.ingest.results import PutFailure
-
-try:
-    from kstream.ingest.http_sender import AsyncHttpSender
-except ModuleNotFoundError as error:  # pragma: no cover - the development environment has it
-    raise ImportError("AsyncIngestClient needs httpx: pip install 'kstream[ingest]'") from error
+from kstream.ingest.trace_headers import TraceHeaders
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import httpx
@@ -43,7 +48,8 @@ class AsyncIngestClient:
     """Puts records into one stream through the API at ``url``. For one event loop; an asynchronous context manager, else
     ``await aclose()`` it.
 
-    The options are those of ``IngestClient``. ``auth`` that blocks does so on a thread. Records may come from an
+    The options are those of ``IngestClient``. ``auth`` that blocks does so on a thread; ``trace_headers`` is called on the
+    event loop, in the context of whoever puts, and must not block. Records may come from an
     asynchronous iterable as well as from any other. Coroutines that put at the same time share connections, and have no
     order among each other. Cancelling one ends its requests; what they carried may be in the stream.
     """
@@ -61,6 +67,7 @@ class AsyncIngestClient:
         max_record_bytes: int = Limits().record_bytes,
         strict_order: bool = False,
         timeout: float = 30.0,
+        trace_headers: Callable[[], Mapping[str, str]] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -74,10 +81,14 @@ class AsyncIngestClient:
             max_batch_bytes=max_batch_bytes,
             max_record_bytes=max_record_bytes,
             strict_order=strict_order,
+            timeout=timeout,
             uniform=uniform,
+            trace_headers=TraceHeaders(trace_headers or dict),
         )
         self._clock: Clock = clock or SystemClock()
-        self._sender = AsyncHttpSender(url, auth=auth, timeout=timeout, transport=transport, connections=max_in_flight)
+        with needing_httpx("AsyncIngestClient"):
+            from kstream.ingest.http_sender import AsyncHttpSender
+        self._sender = AsyncHttpSender(self._options, auth, transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -27,17 +27,22 @@ from kstream.core.retry import Retry
 from kstream.ingest.collectors import Outcomes, Tally
 from kstream.ingest.contract import Limits
 from kstream.ingest.errors import IngestError
-from kstream.ingest.putting import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Ended, Options, Putting, giving_up, steps
+from kstream.ingest.putting import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_RECORDS,
+    Ended,
+    Options,
+    Putting,
+    giving_up,
+    needing_httpx,
+    steps,
+)
 from kstream.ingest.results import PutFailure
+from kstream.ingest.trace_headers import TraceHeaders
 from kstream.ingest.traffic import Traffic
 
-try:
-    from kstream.ingest.http_sender import HttpSender
-except ModuleNotFoundError as error:  # pragma: no cover - the development environment has it
-    raise ImportError("IngestClient needs httpx: pip install 'kstream[ingest]'") from error
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     import httpx
@@ -45,7 +50,7 @@ if TYPE_CHECKING:
     from kstream.core.ports import Clock
     from kstream.ingest.auth import SetHeaders, Signer
     from kstream.ingest.delivery import Delivery
-    from kstream.ingest.records import Item, Puttable
+    from kstream.ingest.records import Puttable
     from kstream.ingest.results import BatchResult, BulkResult, Progress, PutResult
     from kstream.ingest.wire import Answer
 
@@ -60,11 +65,17 @@ class IngestClient:
                           Retried are the failed records alone. Its ``on`` and ``exhausted`` mean nothing here.
     ``max_in_flight``     requests of one ``put_many`` or ``put_all`` under way at a time.
     ``strict_order``      at most one record of each key in a request; see the module.
-    ``max_record_bytes``  data and key of one record; more where the stream and the API allow more.
+    ``max_record_bytes``  data and key of one record; more where the stream and the API allow more, and 1 KiB less
+                          (``contract.MOST_ENVELOPE_BYTES``) where the stream puts records into envelopes.
     ``timeout``           seconds, for the connection and for each wait within an answer.
+    ``trace_headers``     says which trace a request goes on with: ``traceparent``, ``tracestate``, ``X-Amzn-Trace-Id``.
+                          Called on the thread that puts, once for each request (its retries say the same). What it raises
+                          is logged, and the request goes without. A consumer finds them in ``record.headers`` if the
+                          stream has ``envelope``.
     ``transport``, ``clock``, ``uniform``  for tests: httpx's transport, time, and ``random.uniform``.
 
-    Raises ``ConfigurationError`` for an address or a name that cannot work.
+    Raises ``ConfigurationError`` for what cannot work, and without httpx. Once it is closed, every method raises
+    ``ClientClosed``.
     """
 
     def __init__(
@@ -80,6 +91,7 @@ class IngestClient:
         max_record_bytes: int = Limits().record_bytes,
         strict_order: bool = False,
         timeout: float = 30.0,
+        trace_headers: Callable[[], Mapping[str, str]] | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Clock | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -93,10 +105,14 @@ class IngestClient:
             max_batch_bytes=max_batch_bytes,
             max_record_bytes=max_record_bytes,
             strict_order=strict_order,
+            timeout=timeout,
             uniform=uniform,
+            trace_headers=TraceHeaders(trace_headers or dict),
         )
         self._clock: Clock = clock or SystemClock()
-        self._sender = HttpSender(url, auth=auth, timeout=timeout, transport=transport, connections=max_in_flight)
+        with needing_httpx("IngestClient"):
+            from kstream.ingest.http_sender import HttpSender
+        self._sender = HttpSender(self._options, auth, transport)
         self._executor = ThreadPoolExecutor(max_in_flight, thread_name_prefix=f"ingest-client-{stream}")
 
     def __enter__(self) -> Self:
@@ -153,7 +169,7 @@ class IngestClient:
         return tally.result
 
     def _put(self, records: Iterable[Puttable], putting: Putting) -> None:
-        traffic = Traffic(self._options.lanes(), self._executor, self._settle, putting.settled)
+        traffic = Traffic(self._options.lanes(), self._executor, self._options.delivery, self._drive, putting.settled)
         try:
             for record in records:
                 item = putting.take(record)
@@ -165,9 +181,6 @@ class IngestClient:
         except BaseException as error:
             putting.interrupted(error, *traffic.stop())
             raise
-
-    def _settle(self, items: Sequence[Item], stop: Event) -> Delivery:
-        return self._drive(self._options.delivery(items), stop)
 
     def _drive(self, delivery: Delivery, stop: Event) -> Delivery:
         """Sends until all is settled; on whatever thread."""

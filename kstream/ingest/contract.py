@@ -17,6 +17,11 @@ Operations, for each configured stream:
     200 when all are in the stream, 207 when some are: ``{"failedCount": n, "records": [...]}``, in the request's order,
     each ``{"sequenceNumber", "shardId"}`` or ``{"errorCode", "errorMessage"}``.
 
+A stream may have envelopes (``IngestStream.envelope``): then each of its records stands behind its request's
+    ``traceparent``, ``tracestate`` and ``X-Amzn-Trace-Id`` (spelled so, in lower case, or with each part capitalized), and
+    a consumer finds them in ``record.headers``, in lower case. Of one that is too long, or has characters that JSON
+    escapes or ``# $ ' [ ]``, nothing is kept.
+
 ``GET /health``
     200: ``{"status": "ok"}``.
 
@@ -29,6 +34,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from kstream.core.errors import ConfigurationError
@@ -41,11 +47,20 @@ BINARY: Final = "application/octet-stream"
 RETRY_AFTER_SECONDS: Final = 1
 
 MAX_KEY_CHARACTERS: Final = 256
+# What the envelope keeps of a request's headers, and how many characters of each at most. A traceparent has 55 today (W3C
+# Trace Context, 3.2); a tracestate of 512 must be passed on whole (3.3.1.5).
+KEPT_HEADERS: Final = MappingProxyType({"traceparent": 128, "tracestate": 512, "x-amzn-trace-id": 256})
+# Nothing that JSON escapes, on whatever engine, and nothing that Velocity reads in a string. A part of a pattern that Java
+# and Python read alike.
+KEPT_CHARACTERS: Final = "[ !%&(-Z^-~]"
+# By which a record grows, whatever its headers are.
+MOST_ENVELOPE_BYTES: Final = 1024
 # The batch's keys. Quotes, backslashes and controls are what a template could be attacked with; so the model lets none
 # pass. Use ``fullmatch``: a ``$`` would allow a newline at the end. Half of a surrogate pair is no text, and has no
 # bytes.
 PARTITION_KEY: Final = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]{1,256}')
-STREAM_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+# Kinesis takes "." and ".." as well, but no path can hold them: clients and servers take such a step back out.
+STREAM_NAME: Final = re.compile(r"(?!\.{1,2}\Z)[a-zA-Z0-9_.-]{1,128}")
 
 
 class ErrorCode(StrEnum):
@@ -61,6 +76,9 @@ class ErrorCode(StrEnum):
     THROTTLED = "Throttled"
     """Kinesis took no record of the request because of its rate, or the API is over its own; ``Retry-After`` says when
     to come back, in seconds."""
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    """The API key's quota for the day, the week or the month is used up. Nobody says when the period ends: there is no
+    ``Retry-After``."""
     GATEWAY_FAILED = "GatewayFailed"
     """The API itself failed; nothing was put."""
     STREAM_FAILED = "StreamFailed"
@@ -79,6 +97,7 @@ _STATUS: Final = {
     ErrorCode.TOO_LARGE: 413,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
     ErrorCode.THROTTLED: 429,
+    ErrorCode.QUOTA_EXCEEDED: 429,
     ErrorCode.GATEWAY_FAILED: 500,
     ErrorCode.STREAM_FAILED: 502,
 }
@@ -107,7 +126,9 @@ def batch_path(stream: str) -> str:
 
 
 def checked_stream_name(name: str) -> str:
-    """The name, if Kinesis allows it; else ``ConfigurationError``."""
+    """The name, if Kinesis allows it and a path can hold it; else ``ConfigurationError``."""
     if not STREAM_NAME.fullmatch(name):
-        raise ConfigurationError(f"{name!r} is no stream name: 1 to 128 letters, digits and _ . - (Kinesis' rule)")
+        raise ConfigurationError(
+            f"{name!r} is no stream name: 1 to 128 letters, digits and _ . - (Kinesis' rule), and not '.' or '..'"
+        )
     return name

@@ -10,6 +10,7 @@ loop can drive it alike.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kstream.ingest.errors import Unavailable
@@ -17,7 +18,7 @@ from kstream.ingest.results import PutFailure, PutResult
 from kstream.ingest.wire import batch_request, read_batch, read_single, retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kstream.core.retry import Retry
     from kstream.ingest.errors import IngestError
@@ -30,7 +31,7 @@ class Delivery:
     """Drives ``items`` to their outcomes. Used by one thread at a time.
 
     ``retry``: how often and how long; ``uniform(low, high)`` is the source of its jitter. ``send_as`` before the first
-    request sends the one item by the operation for single records.
+    request sends the one item by the operation for single records. ``trace``: headers of each request, retries included.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Delivery:
         items: Sequence[Item],
         retry: Retry,
         uniform: Callable[[float, float], float],
+        trace: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.items = items
         self.attempts = 0
@@ -48,6 +50,7 @@ class Delivery:
         self._stream = stream
         self._retry = retry
         self._uniform = uniform
+        self._trace = trace
         self._single: Request | None = None
         self._outcomes: list[Outcome | None] = [None] * len(items)
         self._pending = list(range(len(items)))
@@ -70,9 +73,10 @@ class Delivery:
         self.attempts += 1
         if self.attempts > 1:
             self.retried += len(self._pending)
-        if self._single is not None:
-            return self._single
-        return batch_request(self._stream, [self.items[place].fragment for place in self._pending])
+        request = self._single
+        if request is None:
+            request = batch_request(self._stream, [self.items[place].fragment for place in self._pending])
+        return request._replace(headers={**request.headers, **self._trace})
 
     def answered(self, answer: Answer, now: float) -> None:
         """``now``: seconds since the epoch, for a Retry-After that is a date."""

@@ -7,7 +7,9 @@
         ├── NotAuthorized        401, 403                                                        (fatal)
         ├── NotFound             404: no such stream at this address                             (fatal)
         ├── UnsupportedMedia     415                                                             (fatal)
+        ├── QuotaExceeded        429: the API key's quota is used up until its period ends       (fatal)
         ├── BadAnswer            what answered is not the ingest API                             (fatal)
+        ├── ClientClosed         the client was closed before, or meanwhile                      (fatal)
         ├── Throttled            429, or one record over its shard's rate                        (retried)
         ├── Unavailable          5xx, 408, no connection, no answer in time, one record failed   (retried)
         └── PartialFailure       ``raise_for_failures()``, or ``put_all`` gave up
@@ -21,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from kstream.core.errors import KstreamError
+from kstream.ingest.contract import ErrorCode
 
 if TYPE_CHECKING:
     from kstream.ingest.results import BatchResult, BulkResult
@@ -68,6 +71,21 @@ class UnsupportedMedia(IngestError):
     fatal = True
 
 
+class QuotaExceeded(IngestError):
+    """The API key has made as many requests as its usage plan allows for the day, the week or the month."""
+
+    fatal = True
+
+
+class ClientClosed(IngestError):
+    """The client has been closed: nothing is sent any more. Make another one."""
+
+    fatal = True
+
+    def __init__(self) -> None:
+        super().__init__("the client is closed; make another one, or put inside its with block")
+
+
 class BadAnswer(IngestError):
     """What answered does not keep the contract. Records of that request may be in the stream nevertheless."""
 
@@ -99,7 +117,7 @@ class PartialFailure(IngestError):
 
 def error_for(status: int, message: str, code: str | None = None, request_id: str | None = None) -> IngestError:
     """The error that a status other than success stands for."""
-    kind = _BY_STATUS.get(status)
+    kind = QuotaExceeded if code == ErrorCode.QUOTA_EXCEEDED else _BY_STATUS.get(status)
     if kind is None:
         kind = Unavailable if status >= 500 else BadAnswer
     return kind(f"{status}: {message}", status=status, code=code, request_id=request_id)

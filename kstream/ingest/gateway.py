@@ -33,6 +33,8 @@ from kstream.ingest.openapi import deployed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from kstream.ingest.api import IngestApi
+    from kstream.ingest.enforcing.local_door import Residents
     from kstream.ingest.engine.api import Operation
     from kstream.ingest.engine.authorization import Authorize
     from kstream.ingest.engine.integration import PutRecords
@@ -128,10 +130,11 @@ class Gateway:
             head.source_ip,
             head.request_id,
             lambda: body,
+            head.repeated,
         )
         try:
             verdict = self._authorize(call, operation.security)
-        except Exception as error:  # noqa: BLE001 - the port is the caller's code; never followed by success
+        except BaseException as error:  # noqa: BLE001 - the port is the caller's code, SystemExit included; nobody gets in
             # Without its text: it may hold the token.
             _log.error("the authorizer raised %s for request %s", type(error).__name__, head.request_id)
             raise _Failure("AUTHORIZER_FAILURE") from None
@@ -175,13 +178,32 @@ class Gateway:
         return self._failures.response(failure.kind, head.request_id, failure.message)
 
 
-def unlocked_gateway(streams: Iterable[str], put_records: PutRecords, *, limits: Limits | None = None) -> Gateway:
+def unlocked_gateway(
+    streams: Iterable[str], put_records: PutRecords, *, limits: Limits | None = None, envelope: bool = False
+) -> Gateway:
     """A gateway that anyone may put through: for this machine, and bound to its loopback."""
-    return Gateway(deployed(unlocked(*streams)), put_records, authorize=everyone, limits=limits)
+    return Gateway(deployed(unlocked(*streams, envelope=envelope)), put_records, authorize=everyone, limits=limits)
+
+
+def locked_gateway(
+    api: IngestApi, put_records: PutRecords, residents: Residents, *, limits: Limits | None = None
+) -> Gateway:
+    """A gateway with the locks of ``api``. ``residents``: who and what there is on this machine, for them to ask.
+
+    Raises ``ConfigurationError`` for a lock whose residents are missing.
+    """
+    from kstream.ingest.enforcing.local_door import local_door
+
+    document = deployed(api)
+    return Gateway(document, put_records, authorize=local_door(document, residents).check, limits=limits)
 
 
 def _params(head: Head) -> dict[str, dict[str, str]]:
     headers = {name: value if value.isascii() else _utf8(value) for name, value in head.headers.items()}
+    if "content-type" in headers:
+        # Media types know no case (RFC 9110, 8.3.1). Whether API Gateway's do is not known: there, templates look again.
+        media_type, semicolon, parameters = headers["content-type"].partition(";")
+        headers["content-type"] = media_type.strip().lower() + semicolon + parameters
     return {"path": {}, "querystring": dict(parse_qsl(head.query)) if head.query else {}, "header": headers}
 
 

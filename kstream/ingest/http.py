@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from kstream.ingest.contract import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a request says before its body.
+    """What a request says before its body. Its ``repr`` shows neither headers nor query: they may hold credentials.
 
     ``path``        decoded, without the query.
-    ``headers``     names in lower case; values as HTTP carries them (each character one byte); repeated ones joined by
-                    ``", "``.
+    ``headers``     names in lower case; values as HTTP carries them (each character one byte); of a repeated one the
+                    last, as API Gateway has it.
     ``request_id``  given by the server, unique.
     ``query``       as HTTP carries it, without ``?``.
     ``source_ip``   of whoever is connected; empty if that is not known.
+    ``repeated``    all values of the headers that came more than once, in their order.
     """
 
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     request_id: str
-    query: str = ""
+    query: str = field(default="", repr=False)
     source_ip: str = ""
+    repeated: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,38 +8,42 @@ import httpx
 
 from kstream.aws.clients import is_loopback
 from kstream.core.errors import ConfigurationError
-from kstream.ingest.errors import Unavailable
+from kstream.ingest.errors import ClientClosed, Unavailable
 from kstream.ingest.http_auth import as_httpx
 from kstream.ingest.wire import Answer
 
 if TYPE_CHECKING:
     from kstream.ingest.auth import SetHeaders, Signer
+    from kstream.ingest.putting import Options
     from kstream.ingest.wire import Request
 
 
 class HttpSender:
-    """POSTs to the API at ``url``. Thread-safe. Follows no redirect: the API has none."""
+    """POSTs to the API at ``options.url``. Thread-safe. Follows no redirect: the API has none."""
 
     def __init__(
         self,
-        url: str,
-        *,
+        options: Options,
         auth: httpx.Auth | SetHeaders | Signer | None,
-        timeout: float,
         transport: httpx.BaseTransport | None,
-        connections: int,
     ) -> None:
-        self._base = url.rstrip("/")
-        self._http = httpx.Client(transport=transport, **_options(url, auth, timeout, connections))
+        self._base = options.url.rstrip("/")
+        self._http = httpx.Client(transport=transport, **_httpx_options(options, auth))
 
     def send(self, request: Request) -> Answer:
-        """The answer, whatever its status. Raises ``Unavailable`` for none, ``NotAuthorized`` if ``auth`` failed."""
+        """The answer, whatever its status. Raises ``Unavailable`` for none, ``NotAuthorized`` if ``auth`` failed, and
+        ``ClientClosed``."""
         try:
             response = self._http.post(self._base + request.path, headers=request.headers, content=request.body)
         except httpx.LocalProtocolError:
             raise _unsendable() from None
         except httpx.RequestError as error:
             raise _unreachable(self._base, error) from error
+        except RuntimeError:
+            # httpx has no error of its own for this.
+            if self._http.is_closed:
+                raise ClientClosed from None
+            raise
         return Answer(response.status_code, response.headers, response.content)
 
     def close(self) -> None:
@@ -51,15 +55,12 @@ class AsyncHttpSender:
 
     def __init__(
         self,
-        url: str,
-        *,
+        options: Options,
         auth: httpx.Auth | SetHeaders | Signer | None,
-        timeout: float,
         transport: httpx.AsyncBaseTransport | None,
-        connections: int,
     ) -> None:
-        self._base = url.rstrip("/")
-        self._http = httpx.AsyncClient(transport=transport, **_options(url, auth, timeout, connections))
+        self._base = options.url.rstrip("/")
+        self._http = httpx.AsyncClient(transport=transport, **_httpx_options(options, auth))
 
     async def send(self, request: Request) -> Answer:
         try:
@@ -68,21 +69,24 @@ class AsyncHttpSender:
             raise _unsendable() from None
         except httpx.RequestError as error:
             raise _unreachable(self._base, error) from error
+        except RuntimeError:
+            # httpx has no error of its own for this.
+            if self._http.is_closed:
+                raise ClientClosed from None
+            raise
         return Answer(response.status_code, response.headers, response.content)
 
     async def close(self) -> None:
         await self._http.aclose()
 
 
-def _options(
-    url: str, auth: httpx.Auth | SetHeaders | Signer | None, timeout: float, connections: int
-) -> dict[str, Any]:
+def _httpx_options(options: Options, auth: httpx.Auth | SetHeaders | Signer | None) -> dict[str, Any]:
     return {
         "auth": as_httpx(auth),
-        "timeout": timeout,
-        "limits": httpx.Limits(max_keepalive_connections=connections),
+        "timeout": options.timeout,
+        "limits": httpx.Limits(max_keepalive_connections=options.max_in_flight),
         # A proxy named in the environment is for the world outside, never for the gateway on this machine.
-        "trust_env": not is_loopback(url),
+        "trust_env": not is_loopback(options.url),
     }
 
 

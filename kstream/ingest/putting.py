@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,7 +19,7 @@ from kstream.ingest.results import PutFailure, described
 from kstream.ingest.wire import fits_header, single_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from kstream.core.retry import Retry
     from kstream.ingest.collectors import Collector, Tally
@@ -42,21 +44,22 @@ class Options:
     max_batch_bytes: int
     max_record_bytes: int
     strict_order: bool
+    timeout: float
     uniform: Callable[[float, float], float]
+    trace_headers: Callable[[], Mapping[str, str]] = dict
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(f"the ingest API's address is {self.url!r}; it is like 'https://host/stage'")
-        if self.max_in_flight < 1:
-            raise ConfigurationError(f"max_in_flight is {self.max_in_flight}; at least 1")
-        if not 1 <= self.max_batch_records <= MAX_BATCH_RECORDS:
+        _check_address(self.url)
+        for name in ("max_in_flight", "max_batch_records", "max_batch_bytes", "max_record_bytes"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ConfigurationError(f"{name} is {value!r}; a whole number, at least 1")
+        if self.max_batch_records > MAX_BATCH_RECORDS:
             raise ConfigurationError(
                 f"max_batch_records is {self.max_batch_records}; the API takes 1 to {MAX_BATCH_RECORDS}"
             )
-        for name, value in (("max_batch_bytes", self.max_batch_bytes), ("max_record_bytes", self.max_record_bytes)):
-            if value < 1:
-                raise ConfigurationError(f"{name} is {value}; at least 1")
+        if type(self.timeout) not in (int, float) or not 0 < self.timeout < math.inf:
+            raise ConfigurationError(f"timeout is {self.timeout!r}; seconds, more than 0")
         checked_stream_name(self.stream)
 
     def lanes(self) -> list[Lane]:
@@ -66,7 +69,8 @@ class Options:
         ]
 
     def delivery(self, items: Sequence[Item]) -> Delivery:
-        return Delivery(self.stream, items, self.retry, self.uniform)
+        """Of one request's records, which goes on with the trace that is under way where this is called."""
+        return Delivery(self.stream, items, self.retry, self.uniform, self.trace_headers())
 
     def single(self, data: Puttable, partition_key: str | None) -> Delivery:
         """Of one record. Raises as ``payload_and_key`` does."""
@@ -82,6 +86,35 @@ class Options:
         delivery = self.delivery([Item(0, record, key, b"")])
         delivery.send_as(single_request(self.stream, payload, key))
         return delivery
+
+
+def _check_address(url: str) -> None:
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ConfigurationError(
+            "the ingest API's address holds credentials, which would show in errors; give them as auth="
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        # An address that cannot be taken apart may hold a password all the same.
+        shown = "no such address" if "@" in url else repr(url)
+        raise ConfigurationError(f"the ingest API's address is {shown}; it is like 'https://host/stage'")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("the ingest API's address has a query or a fragment; it is like 'https://host/stage'")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ConfigurationError(f"the ingest API's address is {url!r}, whose port is none") from None
+
+
+@contextmanager
+def needing_httpx(client: str) -> Iterator[None]:
+    """Around an import. So the clients' names are there for whoever imports all names, httpx or not."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "httpx":
+            raise
+        raise ConfigurationError(f"{client} needs httpx: pip install 'kstream[ingest]'") from None
 
 
 class Ended(Exception):
@@ -137,6 +170,8 @@ class Putting:
 
 def giving_up(tally: Tally, progress: Callable[[Progress], None] | None, max_failures: int) -> Callable[[], None]:
     """For ``put_all``: reports progress, and ends it once there are too many failures."""
+    if max_failures < 0:
+        raise ConfigurationError(f"max_failures is {max_failures}; 0 or more")
 
     def after() -> None:
         now = tally.progress

@@ -9,7 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from threading import Event
 from typing import TYPE_CHECKING
 
+from kstream.ingest.errors import ClientClosed
 from kstream.ingest.lanes import Flow
+from kstream.ingest.putting import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,26 +23,31 @@ if TYPE_CHECKING:
 
 
 class Traffic:
-    """One ``put_many`` or ``put_all``. Used by the caller's thread alone.
+    """One ``put_many`` or ``put_all``. Used by the caller's thread alone. ``add`` and ``finish`` raise ``Ended`` once the
+    executor has been shut down.
 
-    ``settle(items, stop)``  sends until all are settled, on a thread of ``executor``; once ``stop`` is set it retries
-                             no more.
-    ``settled(delivery)``    is called on the caller's thread for each; what it raises ends the traffic.
+    ``begin(items)``            makes the delivery of a request's records, on the caller's thread.
+    ``settle(delivery, stop)``  sends until all are settled, on a thread of ``executor``; once ``stop`` is set it retries
+                                no more.
+    ``settled(delivery)``       is called on the caller's thread for each; what it raises ends the traffic.
     """
 
     def __init__(
         self,
         lanes: Sequence[Lane],
         executor: Executor,
-        settle: Callable[[Sequence[Item], Event], Delivery],
+        begin: Callable[[Sequence[Item]], Delivery],
+        settle: Callable[[Delivery, Event], Delivery],
         settled: Callable[[Delivery], None],
     ) -> None:
         self._flow = Flow(lanes, self._start)
         self._executor = executor
+        self._begin = begin
         self._settle = settle
         self._settled = settled
         self._under_way: dict[Future[Delivery], int] = {}
         self._stop = Event()
+        self._refused: list[Item] = []
 
     def add(self, item: Item) -> None:
         """Takes a record. Blocks while its lane is full."""
@@ -60,10 +67,16 @@ class Traffic:
         self._stop.set()
         last = [future.result() for future in self._under_way if future.exception() is None]
         self._under_way.clear()
-        return last, self._flow.take_unsent()
+        return last, self._refused + self._flow.take_unsent()
 
     def _start(self, number: int, items: list[Item]) -> None:
-        self._under_way[self._executor.submit(self._settle, items, self._stop)] = number
+        delivery = self._begin(items)
+        try:
+            self._under_way[self._executor.submit(self._settle, delivery, self._stop)] = number
+        except RuntimeError:
+            # Closed by another thread, meanwhile.
+            self._refused += items
+            raise Ended(ClientClosed()) from None
 
     def _wait(self) -> None:
         done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)

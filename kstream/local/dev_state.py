@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from kstream.local.door import Lock
 from kstream.local.locks import held, is_held
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class DevState:
     ``pid``           of ``kstream dev``; ``emulator_pid`` of the embedded Kinesis.
     ``endpoint_url``  the embedded Kinesis; ``ingest_url`` the base of the ingest API.
     ``streams``       the first one is what the consumer reads.
+    ``lock``          of the ingest API.
     """
 
     pid: int
@@ -32,6 +34,7 @@ class DevState:
     endpoint_url: str
     ingest_url: str
     streams: tuple[str, ...]
+    lock: Lock = Lock.none
 
 
 @contextmanager
@@ -59,6 +62,6 @@ def running(state_dir: StateDir) -> DevState | None:
         return None
     try:
         told = json.loads(state_dir.dev_file.read_bytes())
-        return DevState(**{**told, "streams": tuple(told["streams"])})
+        return DevState(**{**told, "streams": tuple(told["streams"]), "lock": Lock(told.get("lock", Lock.none))})
     except (OSError, ValueError, LookupError, TypeError):
         return None

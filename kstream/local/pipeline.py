@@ -10,8 +10,8 @@ from kstream.aws.failures import told_as
 from kstream.aws.stream_writer import StreamWriter
 from kstream.core.errors import ConfigurationError, EmulatorError
 from kstream.ingest.contract import checked_stream_name
-from kstream.ingest.gateway import unlocked_gateway
 from kstream.ingest.server import GatewayServer
+from kstream.local.door import Lock, gateway
 from kstream.local.emulator import Emulator
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Pipeline:
     ``emulator_dir``  where the emulator keeps its records over a restart; None for nowhere.
     ``port``          of the ingest API; None for 8080 or, if that is taken, a free one.
     ``kinesis_port``  of the embedded Kinesis; 0 for a free one.
+    ``lock``          who may put through the ingest API: everybody, by default.
+    ``envelope``      records that come through the ingest API keep the trace headers of their request.
     ``progress``      gets a line before something that takes long, and about what is other than asked.
 
     Raises ``ConfigurationError`` and ``EmulatorError`` on entering, and the latter on leaving if state was not saved.
@@ -47,6 +49,8 @@ class Pipeline:
         emulator_dir: Path | None = None,
         port: int | None = None,
         kinesis_port: int = 0,
+        lock: Lock = Lock.none,
+        envelope: bool = False,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         if not 1 <= shards <= _MAX_SHARDS:
@@ -54,6 +58,8 @@ class Pipeline:
         self.streams = tuple(checked_stream_name(name) for name in streams)
         self._shards = shards
         self._port = port
+        self.lock = lock
+        self._envelope = envelope
         self._progress = progress
         self._emulator = Emulator(kinesis_port, emulator_dir, progress=progress)
         self._stack = ExitStack()
@@ -85,8 +91,8 @@ class Pipeline:
             kinesis = client("kinesis", endpoint_url=self.endpoint_url)
             for name in self.streams:
                 self._make_stream(kinesis, name)
-            gateway = unlocked_gateway(self.streams, StreamWriter(client=kinesis).put_records)
-            self._server = self._serve(stack, gateway)
+            put_records = StreamWriter(client=kinesis).put_records
+            self._server = self._serve(stack, gateway(self.streams, put_records, self.lock, envelope=self._envelope))
             self._stack = stack.pop_all()
         return self
 
@@ -106,13 +112,13 @@ class Pipeline:
         if summary["OpenShardCount"] != self._shards:
             self._progress(f"Stream {name} is there already, and keeps its {summary['OpenShardCount']} shards")
 
-    def _serve(self, stack: ExitStack, gateway: Application) -> GatewayServer:
+    def _serve(self, stack: ExitStack, application: Application) -> GatewayServer:
         if self._port is not None:
-            return stack.enter_context(GatewayServer(gateway, port=self._port))
+            return stack.enter_context(GatewayServer(application, port=self._port))
         try:
-            return stack.enter_context(GatewayServer(gateway, port=DEFAULT_PORT))
+            return stack.enter_context(GatewayServer(application, port=DEFAULT_PORT))
         except ConfigurationError:
-            server = stack.enter_context(GatewayServer(gateway))
+            server = stack.enter_context(GatewayServer(application))
             self._progress(
                 f"Port {DEFAULT_PORT} is taken: the ingest API takes {server.port} (--port asks for another)"
             )

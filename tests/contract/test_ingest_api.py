@@ -160,13 +160,11 @@ def test_a_content_type_may_have_parameters(
     assert [data for data, _ in engine.taken()] == [b"x", b"x"]
 
 
-def test_bytes_under_a_content_type_in_capitals_are_never_taken_for_base64(
-    engine: Engine, http: httpx.Client, single: str
-) -> None:
-    """API Gateway might find the template, and yet not see that the body is binary: then ``eHh4`` would become ``xxx``."""
+def test_a_content_type_in_capitals_is_the_same_type(engine: Engine, http: httpx.Client, single: str) -> None:
+    """RFC 9110, 8.3.1. And never are its bytes taken for base64: then ``eHh4`` would become ``xxx``."""
     response = http.post(single, content=b"eHh4", headers={"content-type": "Application/Octet-Stream"})
-    assert response.status_code in (400, 415)
-    assert engine.taken() == []
+    assert response.status_code == 200
+    assert [data for data, _ in engine.taken()] == [b"eHh4"]
 
 
 def test_records_without_a_key_have_one_all_the_same(
@@ -307,6 +305,33 @@ def test_of_a_property_given_twice_no_reading_forges_a_record(engine: Engine, ht
     body = f'{{"records":[{{"data":"x","partitionKey":{attack},"partitionKey":"good"}}]}}'
     response = http.post(batch, content=body.encode(), headers=JSON)
     assert [data for data, _ in engine.taken()] == ([b"x"] if response.status_code == 200 else [])
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"records":[{"data":"a"}],"records":[{"data":"b"}]}', b'{"records":[{"data":"a","data":"b"}]}']
+)
+def test_what_is_given_twice_is_400_instead_of_half_lost(
+    engine: Engine, http: httpx.Client, batch: str, body: bytes
+) -> None:
+    assert_refused(engine, http.post(batch, content=body, headers=JSON), 400)
+
+
+def test_which_record_of_a_batch_is_refused_is_told(engine: Engine, http: httpx.Client, batch: str) -> None:
+    """Where Kinesis tells it. It counts from 1."""
+    for bad, status in ({"dataBase64": "eA="}, 400), ({"data": "x" * (MIB + 1)}, 413):
+        response = http.post(batch, json={"records": [{"data": "good"}, {"data": "good"}, bad]})
+        assert_envelope(response, status)
+        assert response.json()["error"]["message"].startswith("record 3 of the batch, counted from 1: ")
+    assert engine.taken() == []
+
+
+def test_an_answer_is_one_line(engine: Engine, faulty: httpx.Client, single: str, batch: str) -> None:
+    """What the templates are made of is not in it."""
+    engine.fail(None, FailureKind.THROTTLED)
+    for response in (faulty.post(batch, json={"records": [{"data": "x"}] * 3}), faulty.post(single, content=b"x")):
+        assert response.is_success
+        assert response.content.count(b"\n") == 0
+    engine.taken()
 
 
 @pytest.mark.parametrize(("count", "status"), [(0, 400), (1, 200), (500, 200), (501, 400), (1001, 400)])

@@ -27,6 +27,7 @@ API = IngestApi(
     streams=(
         IngestStream(name="orders", locks=(Unlocked(),)),
         IngestStream(name="returns", locks=(Unlocked(),), key_required=True),
+        IngestStream(name="traced", locks=(Unlocked(),), envelope=True),
     )
 )
 load_all_checks()

@@ -135,7 +135,7 @@ def test_an_invocation_costs_what_the_guide_says(
 def test_records_in_a_sql_transaction_share_its_commit(tmp_path: Path, failing: int, commits: int) -> None:
     with SQLiteLedger(tmp_path / "effects.db") as ledger:
         ledger.begin(Scope("", "", "")).rollback()
-        connection = ledger._transactions
+        connection = ledger._file._transactions
         assert connection is not None
         connection.execute("CREATE TABLE effect (n INTEGER)")
         statements: list[str] = []

@@ -97,10 +97,13 @@ class House(NamedTuple):
 
 
 @contextmanager
-def house(residents: Residents, *locks: Lock, clock: VirtualClock | None = None) -> Iterator[House]:
+def house(
+    residents: Residents, *locks: Lock, clicks: tuple[Lock, ...] = (), clock: VirtualClock | None = None
+) -> Iterator[House]:
+    """``locks``: of the stream orders, and of clicks too unless that has others."""
     streams = MemoryStreams()
-    names = ("orders", "clicks")
-    document = deployed(IngestApi(streams=tuple(IngestStream(name=name, locks=locks) for name in names)))
+    of = {"orders": locks, "clicks": clicks or locks}
+    document = deployed(IngestApi(streams=tuple(IngestStream(name=name, locks=of[name]) for name in of)))
     door = local_door(document, residents, clock=clock)
     with GatewayServer(Gateway(document, streams, authorize=door.check)) as server:
         yield House(server.url, streams)
@@ -357,6 +360,40 @@ def test_api_gateway_s_own_token_checks(key_server: KeyServer) -> None:
         door.put(BearerToken(token(iss=POOL, aud="app", token_use="id")))
         door.refuses(BearerToken(token(iss=POOL, aud="other", token_use="id")))
         door.refuses(BearerToken(token(iss=POOL, aud="app", token_use="access")))
+
+
+def test_api_gateway_s_own_token_checks_know_scopes(key_server: KeyServer) -> None:
+    """A good token without the stream's scope is 403; of Cognito it is the access token that has scopes."""
+    keys = IssuerKeys(key_set_at(key_server.url + "/keys"))
+
+    def jwt_of(*scopes: str) -> Jwt:
+        return Jwt(ISSUER, (AUDIENCE,), ("RS256",), scopes)
+
+    residents = Residents(keys={ISSUER: keys})
+    with house(residents, jwt_of("put:orders", "admin"), clicks=(jwt_of("put:clicks"),)) as door:
+        door.put(BearerToken(token()))
+        door.put(BearerToken(token(scope=None, scp=["admin"])))
+        door.put(BearerToken(token(scope="read put:clicks")), "clicks")
+        door.refuses(BearerToken(token()), "clicks", 403)
+        door.refuses(BearerToken(token(scope=None)), status=403)
+        door.refuses(BearerToken(token(scope="put:order")), status=403)
+        door.refuses(BearerToken(token(aud="other")))
+        door.refuses(BearerToken(token(aud=None, client_id=AUDIENCE)))
+
+    def cognito(*scopes: str) -> Cognito:
+        return Cognito(("arn:aws:cognito-idp:eu-west-1:000000000000:userpool/eu-west-1_pool",), scopes)
+
+    def of_pool(use: str, **claims: Any) -> BearerToken:
+        who = {"client_id": "app", "aud": None} if use == "access" else {"aud": "app"}
+        return BearerToken(token(iss=POOL, token_use=use, **{**who, **claims}))
+
+    residents = Residents(keys={POOL: keys}, client_ids=["app"])
+    with house(residents, cognito("ingest/orders"), clicks=(cognito("ingest/clicks"),)) as door:
+        door.put(of_pool("access", scope="openid ingest/orders"))
+        door.refuses(of_pool("access", scope="openid ingest/orders"), "clicks", 403)
+        door.refuses(of_pool("access", scope="openid"), status=403)
+        door.refuses(of_pool("access", scope="ingest/orders", client_id="other"))
+        door.refuses(of_pool("id", scope="ingest/orders"))
 
 
 def test_a_usage_plan_throttles_and_says_when_to_come_back(key_server: KeyServer) -> None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kstream import IngestClient
+from kstream.ingest import SigV4
+from kstream.ingest.errors import NotAuthorized
 from tests.support.commands import KSTREAM, Running, kstream
 from tests.support.processes import exists, within_a_minute
 
@@ -111,6 +113,29 @@ def test_records_come_through_and_a_second_start_goes_on_where_the_first_ended(p
         assert "received 1  processed 1" in running.said
     assert project.orders() == ["1", "2", "3", "4"]
     assert len({record for _, record, _ in project.effects()}) == 4
+
+
+def test_the_consumers_numbers_are_served_over_its_changes(project: Project) -> None:
+    def scraped(port: int) -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""  # between two versions of the consumer
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with dev(project, "--metrics-port", str(port)) as running:
+        running.wait_for(f"Metrics at http://127.0.0.1:{port}/metrics")
+        project.put(1, "poison")
+        labels = '{consumer="Notes",service="local",stream="notes"}'
+        assert within_a_minute(lambda: f"kstream_records_dead_lettered_total{labels} 1.0" in scraped(port))
+        project.file.write_text(CONSUMER.replace('"one"', '"two"'))
+        running.wait_for(f"Metrics at http://127.0.0.1:{port}/metrics", times=2)
+        project.put(2)
+        assert within_a_minute(lambda: f"kstream_records_succeeded_total{labels} 1.0" in scraped(port))
+        assert running.interrupt() == 0
+    assert project.orders() == ["1", "2"]
 
 
 def test_a_change_starts_the_new_code_and_a_broken_one_waits_for_the_next(project: Project) -> None:
@@ -216,11 +241,12 @@ def test_the_default_port_is_left_to_whoever_has_it(project: Project) -> None:
 
 
 def test_other_commands_find_the_pipeline_that_runs_here(project: Project) -> None:
-    with dev(project, "--stream", "notes", "--stream", "second") as running:
+    """In envelopes, which change nothing but that headers are shown."""
+    with dev(project, "--stream", "notes", "--stream", "second", "--envelope") as running:
         running.wait_for("Notes reads")
         lines = b'{"order": 1, "who": "a"}\nno json\n\n{"order": 2, "who": "b"}\n{"order": 3}\n'
 
-        done = kstream("produce", "--key", "who", cwd=project.path, stdin=lines)
+        done = kstream("produce", "--key", "who", "--header", "traceparent: 00-1", cwd=project.path, stdin=lines)
 
         assert done.returncode == 1
         assert "line 2: not JSON" in done.stdout
@@ -234,7 +260,33 @@ def test_other_commands_find_the_pipeline_that_runs_here(project: Project) -> No
             ("a", 1),
             ("b", 2),
         ]
+        assert [record["headers"] for record in records] == [{"traceparent": "00-1"}] * 2
         assert within_a_minute(lambda: project.orders() == ["1", "2"])
+        assert running.interrupt() == 0
+
+
+def test_a_locked_door_opens_to_the_test_key_and_to_no_other(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the shell has real credentials: ``produce`` and the curl line that is shown sign with the test key."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDREAL")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real-secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "real-token")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with dev(project, "--lock", "iam") as running:
+        running.wait_for("Notes reads")
+        with pytest.raises(NotAuthorized):
+            project.put(1)
+        with (
+            IngestClient(project.state["ingest_url"], stream="notes", auth=SigV4()) as api,
+            pytest.raises(NotAuthorized),
+        ):
+            api.put("x")
+        done = kstream("produce", cwd=project.path, stdin=b'{"order": 2}\n')
+        assert done.returncode == 0, done.stdout
+        assert "--user test:test --aws-sigv4 aws:amz:us-east-1:execute-api" in running.said
+        auth = SigV4.with_keys("test", "test", region="us-east-1")
+        with IngestClient(project.state["ingest_url"], stream="notes", auth=auth) as api:
+            api.put_many([{"order": 3}]).raise_for_failures()
+        assert within_a_minute(lambda: project.orders() == ["2", "3"])
         assert running.interrupt() == 0
 
 

@@ -60,6 +60,21 @@ def test_a_stream_that_is_not_there_fails_in_one_line(emulator: Emulator, tmp_pa
     assert tailed.stderr.startswith("error: there is no stream 'no-such'")
 
 
+@pytest.mark.parametrize("listens", [True, False])
+def test_where_nothing_can_be_put_straight_the_reason_is_told(
+    emulator: Emulator, tmp_path: Path, listens: bool
+) -> None:
+    endpoint_url = emulator.endpoint_url if listens else "http://127.0.0.1:1"
+
+    put = kstream("produce", "--stream", "no-such", "--endpoint-url", endpoint_url, cwd=tmp_path, stdin=b"x\n")
+
+    assert put.returncode == 1
+    assert "0 put, 1 failed" in put.stdout
+    reason = "there is no stream 'no-such' at" if listens else "cannot describe stream 'no-such' at http://127.0.0.1:1"
+    assert put.stderr.startswith(f"error: {reason}")
+    assert put.stderr.count("\n") == 1
+
+
 def test_an_aggregate_is_tailed_as_its_records(kinesis: KinesisClient, where: list[str], tmp_path: Path) -> None:
     entry = b"\x08\x00\x1a\x02hi"
     aggregate = seal(b"\x0a\x03key" + 2 * (b"\x1a" + bytes([len(entry)]) + entry))

@@ -1,4 +1,5 @@
-"""Thousands of hostile partition keys, in the body and in the header, on both engines that run the document.
+"""Thousands of hostile partition keys, in the body and in the header, on both engines that run the document; and trace
+headers, which an envelope keeps.
 
 Whatever a key is: the stream stays the same, no record is forged or dropped, and every answer is JSON. Each record's data
 is its number, so that of everything in the stream it can be told which request put it there.
@@ -7,6 +8,7 @@ is its number, so that of everything in the stream it can be told which request 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,9 +17,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from kstream.ingest.contract import PARTITION_KEY, batch_path, records_path
-from tests.support.attacks import FORGED, VICTIM, header_keys, partition_keys
-from tests.support.ingest_engines import local_gateway, localstack_gateway
+from kstream.ingest.contract import KEPT_CHARACTERS, KEPT_HEADERS, PARTITION_KEY, batch_path, records_path
+from tests.support.attacks import FORGED, VICTIM, header_keys, partition_keys, trace_headers
+from tests.support.ingest_engines import InEnvelopes, local_gateway, localstack_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 KEYS = 3_000
 SOAK_KEYS = 30_000
+HEADERS = 1_000
 
 
 @pytest.fixture(scope="module", params=["local", "localstack"])
@@ -42,6 +45,17 @@ def running(request: pytest.FixtureRequest) -> Iterator[Engine]:
         with suppress(kinesis.exceptions.ResourceInUseException):
             kinesis.create_stream(StreamName=VICTIM, ShardCount=1)
         with localstack_gateway(session, endpoint) as engine:
+            yield engine
+
+
+@pytest.fixture(scope="module", params=["local", "localstack"])
+def in_envelopes(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    if request.param == "local":
+        with local_gateway(envelope=True) as engine:
+            yield engine
+    else:
+        endpoint = request.getfixturevalue("localstack")
+        with localstack_gateway(request.getfixturevalue("localstack_session"), endpoint, envelope=True) as engine:
             yield engine
 
 
@@ -112,6 +126,32 @@ def test_keys_in_the_header(running: Engine, http: httpx.Client, count: int) -> 
         key for key in refused if running.header_encoding == "latin-1" and ("\\'" in key or len(key.encode()) > 256)
     ]
     assert refused == excused
+
+
+@pytest.mark.timeout(900)
+def test_trace_headers(in_envelopes: Engine, soak: bool) -> None:
+    """A header is kept as it is, or left out. Each record is put whatever it is, as the payload that it was."""
+    path = records_path(in_envelopes.stream)
+    values = list(enumerate(trace_headers(SOAK_KEYS if soak and in_envelopes.header_encoding == "utf-8" else HEADERS)))
+
+    def put(numbered: tuple[int, str]) -> int:
+        number, value = numbered
+        name = (b"traceparent", b"Tracestate", b"X-Amzn-Trace-Id")[number % 3]
+        headers = {b"content-type": b"text/plain", b"x-partition-key": b"k", name: value.encode()}
+        return http.post(path, content=str(number).encode(), headers=headers).status_code
+
+    with httpx.Client(base_url=in_envelopes.url, trust_env=False, timeout=60) as http, ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(put, values)) == {200}
+    taken = in_envelopes.taken()
+    assert Counter(taken) == Counter((str(number).encode(), "k") for number, _ in values)
+    assert isinstance(in_envelopes, InEnvelopes)
+    names = [*KEPT_HEADERS]
+    for (data, _), headers in zip(taken, in_envelopes.headers, strict=True):
+        number, value = values[int(data)]
+        name = names[number % 3]
+        fits = re.fullmatch(f"{KEPT_CHARACTERS}{{1,{KEPT_HEADERS[name]}}}", value)
+        assert headers == ({name: value} if fits else {})
+    assert in_envelopes.streams() <= {in_envelopes.stream}
 
 
 def _stored(engine: Engine, key: str) -> str:

@@ -38,6 +38,36 @@ def test_a_content_type_may_have_parameters(engine: Engine, http: httpx.Client, 
         assert_refused(engine, http.post(path, content=body, headers={"content-type": content_type}), 415)
 
 
+def test_a_content_type_in_capitals_is_the_same_type(engine: Engine, http: httpx.Client, single: str) -> None:
+    """It compares letters. API Gateway might find the template by it, and yet not see that the body is binary: so the
+    template looks again, and refuses."""
+    response = http.post(single, content=b"eHh4", headers={"content-type": "Application/Octet-Stream"})
+    assert response.status_code in (400, 415)
+    assert engine.taken() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        (b'{"records":[{"data":"a"}],"records":[{"data":"b"}]}', [b"b"]),
+        (b'{"records":[{"data":"a","data":"b"}]}', [b"b"]),
+    ],
+)
+def test_what_is_given_twice_is_400_instead_of_half_lost(
+    engine: Engine, http: httpx.Client, batch: str, body: bytes, left: list[bytes]
+) -> None:
+    """It takes the last and says 200, as most readers of JSON do."""
+    assert http.post(batch, content=body, headers=JSON).status_code == 200
+    assert [data for data, _ in engine.taken()] == left
+
+
+def test_which_record_of_a_batch_is_refused_is_told(engine: Engine, http: httpx.Client, batch: str) -> None:
+    """Its Kinesis tells of neither: it fails on the one, and of several records fails the other alone."""
+    for bad in {"dataBase64": "eA="}, {"data": "x" * (MIB + 1)}:
+        assert_envelope(http.post(batch, json={"records": [bad]}), 502)
+    assert engine.taken() == []
+
+
 def test_another_content_type_is_415(engine: Engine, http: httpx.Client, single: str, batch: str) -> None:
     """It reads a form before anybody else can, and validates a body of any type against the model of JSON."""
     form, image = {"content-type": "application/x-www-form-urlencoded"}, {"content-type": "image/png"}

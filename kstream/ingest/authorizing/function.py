@@ -76,7 +76,7 @@ class AuthorizerFunction:
             text = request.withheld(str(error))
             _log.warning("nobody gets in just now: %s", text)
             raise AuthorizerUnavailable(text) from None
-        except Exception as error:  # noqa: BLE001 - user code; it ends in a refusal
+        except BaseException as error:  # noqa: BLE001 - user code, SystemExit included; it ends in a refusal
             # Neither its text nor its cause: either may hold the token.
             _log.error("%s.authorize raised %s at %s", name, type(error).__name__, _place(error))
             return Deny(f"{name}.authorize raised {type(error).__name__}")

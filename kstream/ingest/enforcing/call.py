@@ -28,9 +28,10 @@ class Call:
     """A request whose operation is known.
 
     ``path``     decoded, without the query; begins with ``/``.
-    ``headers``  names in lower case.
+    ``headers``  names in lower case; of a repeated one the last.
     ``query``    pairs, decoded, in the order they came.
     ``body``     a function, because most locks do not need the body.
+    ``repeated`` all values of the headers that came more than once.
     Its ``repr`` shows nothing that the caller sent but method and path.
     """
 
@@ -41,6 +42,11 @@ class Call:
     source_ip: str = "127.0.0.1"
     request_id: str = ""
     body: Callable[[], bytes] = field(default=bytes, repr=False)
+    repeated: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+
+    def values(self, header: str) -> Sequence[str]:
+        """All values of a header that is there, in their order."""
+        return self.repeated.get(header) or (self.headers[header],)
 
 
 class Kind(StrEnum):

@@ -1,4 +1,9 @@
-"""The events that API Gateway sends to a Lambda authorizer (developer guide, "Input to a Lambda authorizer")."""
+"""The events that API Gateway sends to a Lambda authorizer (developer guide, "Input to a Lambda authorizer").
+
+Names of headers come in lower case, as those of HTTP/2 do; API Gateway leaves them as an HTTP/1.1 client wrote them. Of
+what is repeated, ``headers`` and ``queryStringParameters`` have the last value, and the others all of them ("Support for
+multi-value parameters in Amazon API Gateway").
+"""
 
 from __future__ import annotations
 
@@ -28,7 +33,7 @@ def request_event(call: Call, api: LocalApi) -> dict[str, Any]:
         "path": call.path,
         "httpMethod": call.method,
         "headers": dict(call.headers),
-        "multiValueHeaders": {name: [value] for name, value in call.headers.items()},
+        "multiValueHeaders": {name: list(call.values(name)) for name in call.headers},
         "queryStringParameters": {name: values[-1] for name, values in query.items()},
         "multiValueQueryStringParameters": query,
         "pathParameters": {},

@@ -1,6 +1,8 @@
 """API Gateway's own token checks: JWT authorizers of any issuer, and Cognito's user pools.
 
-They know scopes and no streams: each operation's security requirement names the scopes of which a token needs one.
+They know scopes and no streams: each operation's security requirement names the scopes of which a token needs one
+(API reference, "PutMethod", ``authorizationScopes``). A token that is good and has none of them is 403: API Gateway's
+ACCESS_DENIED, for "an authorization failure" of a caller who is known (developer guide, "Gateway response types").
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ _log = logging.getLogger(__name__)
 class JwtLock:
     """A ``Lock`` for ``jwt``.
 
-    ``verifiers``  by issuer. Give them ``audience_claim="either"``: API Gateway takes ``aud``, and ``client_id`` in its
-                   absence.
+    ``verifiers``  by issuer. REST APIs look for the audience in ``aud`` alone (API reference, ``JwtIssuerInput``); it is
+                   HTTP APIs that take ``client_id`` in its absence.
     ``header``     where the token is, alone or behind ``Bearer``.
     """
 

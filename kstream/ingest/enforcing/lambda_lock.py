@@ -94,8 +94,8 @@ class LambdaLock:
         event = token_event(call, self._api, identity[0]) if token else request_event(call, self._api)
         try:
             returned = self._handler(copy.deepcopy(event), None)
-        except Exception as error:  # noqa: BLE001 - user code; it ends in a refusal
-            if str(error) == "Unauthorized":
+        except BaseException as error:  # noqa: BLE001 - user code, SystemExit included; it ends in a refusal
+            if isinstance(error, Exception) and str(error) == "Unauthorized":
                 return Refused(Kind.UNAUTHORIZED, "Unauthorized")
             # Without its text, which may hold the token.
             _log.error("the Lambda authorizer raised %s", type(error).__name__)

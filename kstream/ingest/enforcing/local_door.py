@@ -124,7 +124,6 @@ class _Builder:
                 issuer=trusted["issuer"],
                 audience=trusted["audiences"],
                 algorithms=configuration["defaultAlgorithms"],
-                audience_claim="either",
             )
             for trusted in configuration["issuers"]
         }

@@ -104,12 +104,16 @@ def _canonical(call: Call, signature: Signature) -> bytes:
             call.method,
             path,
             "&".join(f"{name}={value}" for name, value in query),
-            *(f"{name}:{' '.join(call.headers[name].split())}" for name in signature.headers),
+            *(f"{name}:{_canonical_values(call, name)}" for name in signature.headers),
             "",
             ";".join(signature.headers),
             _payload_hash(call),
         ]
     ).encode("latin-1", "surrogateescape")
+
+
+def _canonical_values(call: Call, header: str) -> str:
+    return ",".join(" ".join(value.split()) for value in call.values(header))
 
 
 def _payload_hash(call: Call) -> str:

@@ -62,9 +62,9 @@ class KinesisIntegration:
                     records = document.get("Records")
                     if type(records) is not list:
                         raise _Refused("SerializationException", "Records is not a list")
-                    entries = self._entries(records)
+                    entries = self._entries(records, "records.{}.member.data")
                 else:
-                    entries = self._entries([document])
+                    entries = self._entries([document], "data")
             except (ValueError, TypeError, AttributeError) as error:
                 raise _Refused("SerializationException", f"not a request that Kinesis can read: {error}") from None
         except _Refused as refused:
@@ -74,23 +74,26 @@ class KinesisIntegration:
             raise ValueError(f"putting {len(entries)} records into {stream} gave {len(results)} results")
         return _batch_answer(results) if action == "PutRecords" else _record_answer(results[0])
 
-    def _entries(self, records: list[Any]) -> list[Entry]:
+    def _entries(self, records: list[Any], place: str) -> list[Entry]:
+        """``place``: what Kinesis calls the data of one of them, counted from 1."""
         most = self._limits.records
         if not 1 <= len(records) <= most:
             raise _Refused("ValidationException", f"{len(records)} records: 'records' must have 1 to {most}")
         limit = self._limits.record_bytes
         entries: list[Entry] = []
-        for record in records:
+        for number, record in enumerate(records, 1):
             try:
                 data, key = a2b_base64(record["Data"], strict_mode=True), record["PartitionKey"]
             except KeyError as error:
                 raise _Refused("ValidationException", f"{error} must not be null") from None
+            except ValueError as error:
+                raise _Refused("SerializationException", f"Value at '{place.format(number)}': {error}") from None
             if type(key) is not str or not 1 <= len(key) <= MAX_KEY_CHARACTERS:
                 raise _Refused("ValidationException", f"'partitionKey' must have 1 to {MAX_KEY_CHARACTERS} characters")
             if len(data) + len(key.encode()) > limit:
                 raise _Refused(
                     "ValidationException",
-                    f"1 validation error detected: Value at 'data' failed to satisfy constraint: "
+                    f"1 validation error detected: Value at '{place.format(number)}' failed to satisfy constraint: "
                     f"Member must have length less than or equal to {limit}",
                 )
             entries.append(Entry(data, key))

@@ -8,12 +8,13 @@ that jsonschema refuses is tested (tests/unit/ingest/engine/test_model.py).
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from kstream.ingest.contract import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 class NotOfTheModel(Exception):
@@ -33,7 +34,7 @@ class Model:
     def document(self, text: str) -> Any:
         """The body's JSON, if it is as the model has it; else ``NotOfTheModel``."""
         try:
-            document = json.loads(text, parse_constant=_no_constant)
+            document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_without_loss)
             if "\\u" in text:
                 # Half of a surrogate pair is no text. What API Gateway does with it is not known; here it is refused.
                 json.dumps(document, ensure_ascii=False).encode()
@@ -48,14 +49,28 @@ class Model:
         return document
 
     def _explain(self, document: Any) -> None:
-        from jsonschema import Draft4Validator
         from jsonschema.exceptions import best_match
 
-        error = best_match(Draft4Validator(self._schema).iter_errors(document))
+        error = best_match(deciding(self._schema).iter_errors(document))
         if error is not None:
             where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
             rule = json.dumps(error.validator_value) if error.validator != "properties" else ""
             raise NotOfTheModel(f"{where.lstrip('.') or 'it'} does not keep {error.validator} {rule}".rstrip())
+
+
+def deciding(schema: Mapping[str, Any]) -> Any:
+    """jsonschema's validator, with patterns as JSON schema means them.
+
+    They are ECMA 262's, where ``$`` is the end of the text; Python's lets a line feed follow, which is then no error.
+    """
+    from jsonschema import Draft4Validator, ValidationError
+    from jsonschema.validators import extend
+
+    def pattern(validator: Any, regex: str, instance: Any, _: Any) -> Iterator[ValidationError]:
+        if validator.is_type(instance, "string") and not re.search(re.sub(r"\$$", r"\\Z", regex), instance):
+            yield ValidationError(f"does not match {regex!r}")
+
+    return extend(Draft4Validator, {"pattern": pattern})(schema)  # type: ignore[no-untyped-call]
 
 
 def models_of(content: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Model]:
@@ -65,6 +80,14 @@ def models_of(content: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[st
         for media_type, entry in content.items()
         if media_type == JSON
     }
+
+
+def _without_loss(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a property given twice one would be lost without a word, a whole list of records for one."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise NotOfTheModel("a property stands twice in one object")
+    return found
 
 
 def _no_constant(name: str) -> None:

@@ -47,8 +47,8 @@ def _document(api: IngestApi, *, deployed: bool) -> Document:
         "Health": models.health(),
     }
     for stream in api.streams:
-        paths[records_path(stream.name)] = {"post": operations.put_record(stream)}
-        paths[batch_path(stream.name)] = {"post": operations.put_batch(stream)}
+        paths[records_path(stream.name)] = {"post": operations.put_record(stream, deployed=deployed)}
+        paths[batch_path(stream.name)] = {"post": operations.put_batch(stream, deployed=deployed)}
         if stream.cors_origins:
             for path in (records_path(stream.name), batch_path(stream.name)):
                 paths[path]["options"] = operations.preflight(stream, "POST")

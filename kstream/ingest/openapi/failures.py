@@ -48,7 +48,10 @@ def gateway_responses(*, signed: bool, cors: bool) -> dict[str, Any]:
             "a record is application/octet-stream, application/json or text/plain; a batch is application/json",
         ),
         "THROTTLED": _throttled("the API is over its rate; put the same again later"),
-        "QUOTA_EXCEEDED": _throttled("the API key's quota is used up"),
+        # Of the plan's day, week or month nothing is known here, so there is no Retry-After.
+        "QUOTA_EXCEEDED": _response(
+            ErrorCode.QUOTA_EXCEEDED, "the API key's quota is used up until its day, week or month ends"
+        ),
         "INTEGRATION_FAILURE": _response(ErrorCode.STREAM_FAILED, "the stream was not reached"),
         "INTEGRATION_TIMEOUT": _response(ErrorCode.STREAM_FAILED, "the stream did not answer in time"),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kstream.ingest.contract import BINARY, JSON, MAX_KEY_CHARACTERS, TEXT, ErrorCode
+from kstream.ingest.contract import BINARY, JSON, KEPT_HEADERS, MAX_KEY_CHARACTERS, MOST_ENVELOPE_BYTES, TEXT, ErrorCode
 from kstream.ingest.openapi import security, templates
 from kstream.ingest.openapi.responses import cors_headers, failures, success
 
@@ -17,7 +17,7 @@ BODY_VALIDATOR: Final = "body"
 _ALLOWED_HEADERS = "Content-Type,X-Partition-Key,Authorization,X-Api-Key,X-Amz-Date,X-Amz-Security-Token"
 
 
-def put_record(stream: IngestStream) -> Operation:
+def put_record(stream: IngestStream, *, deployed: bool) -> Operation:
     content = {media_type: {"schema": schema} for media_type, schema in _RECORD_CONTENT.items()}
     key = {
         "name": "X-Partition-Key",
@@ -32,10 +32,11 @@ def put_record(stream: IngestStream) -> Operation:
     return {
         "operationId": f"putRecord-{stream.name}",
         "summary": f"Put one record into {stream.name}: the body, byte for byte",
-        "parameters": [key],
+        **_scopes_told(stream),
+        "parameters": [key, *_kept_headers(stream, deployed=deployed)],
         # A record may be empty.
         "requestBody": {"required": False, "content": content},
-        "security": security.requirement(stream),
+        "security": security.requirement(stream, deployed=deployed),
         "responses": {"200": success("PutAnswer", stream), **failures(stream)},
         "x-amazon-apigateway-integration": _kinesis(
             stream,
@@ -51,13 +52,15 @@ def put_record(stream: IngestStream) -> Operation:
     }
 
 
-def put_batch(stream: IngestStream) -> Operation:
+def put_batch(stream: IngestStream, *, deployed: bool) -> Operation:
     model = batch_model(stream)
     return {
         "operationId": f"putBatch-{stream.name}",
         "summary": f"Put up to 500 records into {stream.name}",
+        **_scopes_told(stream),
+        **({"parameters": kept} if (kept := _kept_headers(stream, deployed=deployed)) else {}),
         "requestBody": {"required": True, "content": {JSON: {"schema": _ref(model)}}},
-        "security": security.requirement(stream),
+        "security": security.requirement(stream, deployed=deployed),
         "responses": {
             "200": success("BatchAnswer", stream),
             "207": success("BatchAnswer", stream, "Some records are in the stream; the others may be put again."),
@@ -94,7 +97,7 @@ def preflight(stream: IngestStream, method: str) -> Operation:
     headers = {
         **cors_headers(stream),
         "Access-Control-Allow-Methods": f"'{method},OPTIONS'",
-        "Access-Control-Allow-Headers": f"'{_ALLOWED_HEADERS}'",
+        "Access-Control-Allow-Headers": f"'{','.join([_ALLOWED_HEADERS, *(KEPT_HEADERS if stream.envelope else ())])}'",
         "Access-Control-Max-Age": "'600'",
     }
     names = dict.fromkeys(["Access-Control-Allow-Origin", *headers])
@@ -174,6 +177,27 @@ def _mock(status: int, headers: dict[str, str], template: str) -> dict[str, Any]
         "requestTemplates": {JSON: f'{{"statusCode": {status}}}'},
         "responses": {"default": response},
     }
+
+
+def _kept_headers(stream: IngestStream, *, deployed: bool) -> list[dict[str, Any]]:
+    """For producers. API Gateway hands all headers to a template, declared or not."""
+    if deployed or not stream.envelope:
+        return []
+    return [
+        {
+            "name": name,
+            "in": "header",
+            "description": f"Kept with each record of the request, if it has at most {most} characters, and none that JSON "
+            f"escapes or of # $ ' [ ]. A record has {MOST_ENVELOPE_BYTES} bytes less to itself for these headers.",
+            "schema": {"type": "string"},
+        }
+        for name, most in KEPT_HEADERS.items()
+    ]
+
+
+def _scopes_told(stream: IngestStream) -> dict[str, str]:
+    """For those who read the document: not every scheme of OpenAPI may name scopes."""
+    return {"description": f"The token has the scope {' or '.join(stream.scopes)}."} if stream.scopes else {}
 
 
 def _ref(model: str) -> dict[str, str]:

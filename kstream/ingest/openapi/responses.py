@@ -16,7 +16,8 @@ _DESCRIPTIONS: Final = {
     ErrorCode.NOT_FOUND: "No such path, or not with this method.",
     ErrorCode.TOO_LARGE: "The body, or a record, is over its limit; nothing was put.",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Not with this Content-Type.",
-    ErrorCode.THROTTLED: "Over the rate; nothing was put. Again after Retry-After seconds.",
+    ErrorCode.THROTTLED: "Over the rate; nothing was put. Again after Retry-After seconds. Without that header, the API "
+    "key's quota is used up (QuotaExceeded).",
     ErrorCode.GATEWAY_FAILED: "The API failed; nothing was put.",
     ErrorCode.STREAM_FAILED: "The stream failed, or could not be reached.",
 }
@@ -33,7 +34,7 @@ def failures(stream: IngestStream) -> dict[str, Any]:
         str(code.status): _response(
             "Error", _DESCRIPTIONS[code], [*names, "Retry-After"] if code is ErrorCode.THROTTLED else names
         )
-        for code in ErrorCode
+        for code in _DESCRIPTIONS
     }
 
 

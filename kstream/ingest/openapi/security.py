@@ -18,10 +18,26 @@ if TYPE_CHECKING:
 Scheme = dict[str, Any]
 
 
-def requirement(stream: IngestStream) -> list[dict[str, list[str]]]:
-    """What an operation of this stream asks for: all of its locks at once. Empty, but there, if it is unlocked."""
-    names = [name for lock in stream.locks if (name := scheme_name(lock)) is not None]
-    return [{name: [] for name in names}] if names else []
+def requirement(stream: IngestStream, *, deployed: bool) -> list[dict[str, list[str]]]:
+    """What an operation of this stream asks for: all of its locks at once. Empty, but there, if it is unlocked.
+
+    ``deployed``: one alternative, whose scopes are what API Gateway makes its ``authorizationScopes`` of; a token needs
+    one of them. In OpenAPI a token needs all scopes of an alternative, and some alternative will do: so producers are
+    told one for each scope. There only schemes of OpenID Connect may name scopes.
+    """
+    names = {name: lock for lock in stream.locks if (name := scheme_name(lock)) is not None}
+    if not names:
+        return []
+    if deployed:
+        return [{name: list(_scopes(lock)) for name, lock in names.items()}]
+    told = next((lock.scopes for lock in names.values() if isinstance(lock, Jwt)), ()) or (None,)
+    return [
+        {name: [scope] if scope and isinstance(lock, Jwt) else [] for name, lock in names.items()} for scope in told
+    ]
+
+
+def _scopes(lock: Lock) -> tuple[str, ...]:
+    return lock.scopes if isinstance(lock, Jwt | Cognito) else ()
 
 
 def schemes(api: IngestApi, *, deployed: bool) -> dict[str, Scheme]:
@@ -30,7 +46,8 @@ def schemes(api: IngestApi, *, deployed: bool) -> dict[str, Scheme]:
 
 
 def scheme_name(lock: Lock) -> str | None:
-    """The name of the lock's scheme: the same for equal locks, so that streams share an authorizer and its cache."""
+    """The name of the lock's scheme: the same for equal locks, so that streams share an authorizer and its cache. Scopes
+    are each operation's own, and make no other scheme."""
     match lock:
         case Unlocked():
             return None
@@ -101,7 +118,8 @@ def _published(lock: Lock) -> Scheme:
     match lock:
         case Jwt(issuer, audiences):
             description = f"A token of {issuer} for {' or '.join(audiences)}."
-            return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description}
+            discovery = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+            return {"type": "openIdConnect", "openIdConnectUrl": discovery, "description": description}
         case Cognito():
             return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         case Iam():

@@ -6,11 +6,13 @@ own words. Nothing of a request is ever put into a template's text.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from kstream.ingest.contract import RETRY_AFTER_SECONDS, Limits
+from kstream.core.envelope import BEGINNING, END
+from kstream.ingest.contract import KEPT_CHARACTERS, KEPT_HEADERS, MOST_ENVELOPE_BYTES, RETRY_AFTER_SECONDS, Limits
 
 if TYPE_CHECKING:
     from kstream.ingest.api import IngestStream
@@ -37,7 +39,7 @@ def put_binary(stream: IngestStream) -> str:
 
 
 def put_batch(stream: IngestStream) -> str:
-    return _filled("put_batch", stream=stream.name, most_records=str(Limits().records))
+    return _envelope(stream) + _put("put_batch", stream, most_records=str(Limits().records))
 
 
 def answer_record(stream: IngestStream) -> str:
@@ -50,7 +52,10 @@ def answer_batch(stream: IngestStream) -> str:
 
 def refused(stream: IngestStream, *, batch: bool) -> str:
     refusal = _BATCH_REFUSAL if batch else _SINGLE_REFUSAL
-    return _origins(stream) + _filled("refused", retry_after=str(RETRY_AFTER_SECONDS), refusal=refusal)
+    with_envelope = f" with the envelope of its headers, up to {MOST_ENVELOPE_BYTES} bytes" if stream.envelope else ""
+    return _origins(stream) + _filled(
+        "refused", retry_after=str(RETRY_AFTER_SECONDS), refusal=refusal, with_envelope=with_envelope
+    )
 
 
 def failed(stream: IngestStream) -> str:
@@ -63,7 +68,32 @@ def preflight(stream: IngestStream) -> str:
 
 def _single(name: str, stream: IngestStream) -> str:
     default_key = "" if stream.key_required else "$context.requestId"
-    return _filled("partition_key", default_key=default_key) + _filled(name, stream=stream.name)
+    return _filled("partition_key", default_key=default_key) + _envelope(stream) + _put(name, stream)
+
+
+def _put(name: str, stream: IngestStream, **values: str) -> str:
+    return _filled(name, stream=stream.name, envelope="${envelope}" if stream.envelope else "", **values)
+
+
+def _envelope(stream: IngestStream) -> str:
+    if not stream.envelope:
+        return ""
+    return _filled(
+        "envelope",
+        keep_headers="".join(_kept_header(name, most) for name, most in KEPT_HEADERS.items()),
+        beginning=b64encode(BEGINNING).decode(),
+        end=b64encode(END).decode(),
+    )
+
+
+def _kept_header(name: str, most: int) -> str:
+    # API Gateway has names as they were sent: as the standards have them, in lower case (HTTP/2, most clients), or with
+    # capitals (Go, its own X-Amzn-Trace-Id). No loop over all names: LocalStack's headers are no map that has a keySet().
+    spellings = (
+        _filled("spelled_header", spelled=spelled, characters=KEPT_CHARACTERS, most=str(most))
+        for spelled in (name.title(), name)
+    )
+    return _filled("kept_header", header=name, spellings="".join(spellings))
 
 
 def _origins(stream: IngestStream) -> str:
@@ -86,5 +116,6 @@ def _filled(name: str, **values: str) -> str:
 @cache
 def _text(name: str) -> str:
     lines = files("kstream.ingest").joinpath("templates", f"{name}.vtl").read_text("utf-8").splitlines()
-    # Comments are for whoever reads the file; a deployed document is read by machines.
-    return "\n".join(line for line in lines if not line.startswith("##")) + "\n"
+    # Comments and lines are for whoever reads the file; a deployed document is read by machines, and what is rendered from
+    # it would have an empty line for each directive of each record. No line begins with what could go on a name.
+    return "".join(line for line in lines if not line.startswith("##"))

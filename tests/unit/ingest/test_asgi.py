@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kstream.ingest.asgi import AsgiGateway
+from kstream.ingest.asgi import AsgiGateway, _head
 from kstream.ingest.contract import Limits
 from kstream.ingest.gateway import unlocked_gateway
 from tests.support.ingest import MemoryStreams
@@ -86,11 +86,34 @@ def test_each_request_has_an_id_of_its_own() -> None:
     assert len(ids) == 2
 
 
-def test_a_repeated_header_is_one_list() -> None:
+def test_of_a_repeated_header_the_last_counts_and_all_are_known() -> None:
+    """As API Gateway has it: its ``headers`` hold the last value, its ``multiValueHeaders`` all."""
     streams = MemoryStreams()
-    scope = SCOPE | {"headers": [(b"X-Partition-Key", b"a"), (b"x-partition-key", b"b")]}
+    scope = SCOPE | {"headers": [(b"X-Partition-Key", b"a"), (b"x-one", b"1"), (b"x-partition-key", b"b")]}
     run([chunk(b"x", more=False)], streams, scope)
-    assert streams.taken()[0].partition_key == "a, b"
+    assert streams.taken()[0].partition_key == "b"
+    head = _head(scope)
+    assert (head.headers, head.repeated) == ({"x-partition-key": "b", "x-one": "1"}, {"x-partition-key": ["a", "b"]})
+
+
+def test_a_body_that_never_comes_keeps_no_refusal_back() -> None:
+    """A length over the limit, and not a byte of it: whoever asks hears 413 all the same."""
+
+    sent = list[Message]()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = SCOPE | {"headers": [(b"content-length", b"99999999999")]}
+    with ThreadPoolExecutor(1) as executor:
+        application = unlocked_gateway(["orders"], MemoryStreams())
+        asyncio.run(AsgiGateway(application, executor, drain_seconds=0.001)(scope, receive, send))
+    assert sent[0]["status"] == 413
+    assert (b"connection", b"close") in sent[0]["headers"]
 
 
 def test_other_protocols_are_refused() -> None:

@@ -12,7 +12,7 @@ import pytest
 from kstream.core.errors import ConfigurationError
 from kstream.core.retry import Retry
 from kstream.ingest import AsyncIngestClient
-from kstream.ingest.errors import BadRequest, NotFound, PartialFailure, TooLarge, Unavailable
+from kstream.ingest.errors import BadRequest, ClientClosed, NotFound, PartialFailure, TooLarge, Unavailable
 from kstream.ingest.results import PutFailure, PutResult
 from kstream.testing.clock import VirtualClock
 
@@ -220,9 +220,28 @@ def test_many_coroutines_share_a_client() -> None:
     assert len({result.sequence_number for result in run(Api(), use)}) == 50
 
 
+@pytest.mark.parametrize("put", ["put", "put_many", "put_all"])
+def test_a_closed_client_says_so_and_sends_nothing(put: str) -> None:
+    api = Api()
+
+    async def use(client: AsyncIngestClient) -> None:
+        await client.aclose()
+        with pytest.raises(ClientClosed, match="the client is closed"):
+            await getattr(client, put)("x" if put == "put" else ["x", "y"])
+
+    run(api, use)
+    assert not api.batches
+
+
 @pytest.mark.parametrize(
     ("url", "options"),
-    [("127.0.0.1:8080", {}), ("http://", {}), ("http://h", {"stream": "a b"}), ("http://h", {"max_in_flight": 0})],
+    [
+        ("127.0.0.1:8080", {}),
+        ("http://", {}),
+        ("http://h", {"stream": "a b"}),
+        ("http://h", {"max_in_flight": 0}),
+        ("http://h", {"timeout": -1}),
+    ],
 )
 def test_what_cannot_work_is_refused_at_once(url: str, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

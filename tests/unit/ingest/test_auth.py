@@ -163,7 +163,13 @@ def test_auth_that_cannot_work_says_why_and_tells_no_secret(mode: str) -> None:
 
 @both
 @pytest.mark.parametrize(
-    "auth", [BearerToken(SECRET), ApiKey(SECRET), SigV4(credentials=Credentials("AKID", SECRET, SECRET), region="r")]
+    "auth",
+    [
+        BearerToken(SECRET),
+        ApiKey(SECRET),
+        SigV4(credentials=Credentials("AKID", SECRET, SECRET), region="r"),
+        SigV4.with_keys("AKID", SECRET, session_token=SECRET, region="r"),
+    ],
 )
 def test_nothing_secret_is_shown(mode: str, auth: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)

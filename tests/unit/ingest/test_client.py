@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -14,9 +15,20 @@ from hypothesis import strategies as st
 from kstream.aws.stream_writer import FailureKind
 from kstream.core.errors import ConfigurationError
 from kstream.core.retry import Retry
+from kstream.ingest.async_client import AsyncIngestClient
 from kstream.ingest.auth import ApiKey, BearerToken
 from kstream.ingest.client import IngestClient
-from kstream.ingest.errors import BadRequest, NotAuthorized, NotFound, PartialFailure, Throttled, TooLarge, Unavailable
+from kstream.ingest.errors import (
+    BadRequest,
+    ClientClosed,
+    NotAuthorized,
+    NotFound,
+    PartialFailure,
+    QuotaExceeded,
+    Throttled,
+    TooLarge,
+    Unavailable,
+)
 from kstream.ingest.gateway import unlocked_gateway
 from kstream.ingest.results import Progress, PutFailure, PutResult
 from kstream.testing.clock import VirtualClock
@@ -365,6 +377,19 @@ def test_the_address_may_have_a_stage() -> None:
         ("http://host", {"stream": "two words"}),
         ("http://host", {"max_in_flight": 0}),
         ("http://host", {"max_batch_records": 501}),
+        ("http://host", {"max_in_flight": 1.5}),
+        ("http://host", {"max_batch_records": True}),
+        ("http://host:port", {}),
+        ("http://host?key=1", {}),
+        ("http://host#there", {}),
+        ("http://host", {"stream": ".."}),
+        ("http://host", {"stream": "."}),
+        ("http://host", {"timeout": -1}),
+        ("http://host", {"timeout": 0}),
+        ("http://host", {"timeout": float("nan")}),
+        ("http://host", {"timeout": float("inf")}),
+        ("http://host", {"timeout": None}),
+        ("http://host", {"timeout": "30"}),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(url: str, options: dict[str, Any]) -> None:
@@ -374,5 +399,61 @@ def test_what_cannot_work_is_refused_at_once(url: str, options: dict[str, Any]) 
 
 @pytest.mark.parametrize("option", ["max_batch_bytes", "max_record_bytes"])
 def test_a_limit_that_admits_nothing_is_refused(option: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{option} is 0; at least 1"):
-        IngestClient("http://127.0.0.1:9", stream="orders", **{option: 0})
+    limits: dict[str, Any] = {option: 0}
+    with pytest.raises(ConfigurationError, match=f"{option} is 0; a whole number, at least 1"):
+        IngestClient("http://127.0.0.1:9", stream="orders", **limits)
+
+
+def test_a_negative_number_of_failures_is_refused() -> None:
+    with Bench() as bench, pytest.raises(ConfigurationError, match="max_failures is -1"):
+        bench.client.put_all(["x"], max_failures=-1)
+
+
+@pytest.mark.parametrize("client", [IngestClient, AsyncIngestClient])
+@pytest.mark.parametrize(
+    "url", ["https://user:s3cr3t@host", "ftp://user:s3cr3t@host", "user:s3cr3t@host", "http:user:s3cr3t@host"]
+)
+def test_a_password_in_the_address_is_refused_and_not_shown(client: Any, url: str) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        client(url, stream="orders")
+    assert "s3cr3t" not in "".join(format_exception(told.value))
+
+
+@pytest.mark.parametrize("put", ["put", "put_many", "put_all"])
+def test_a_closed_client_says_so_and_sends_nothing(put: str) -> None:
+    with Bench() as bench:
+        bench.client.close()
+        with pytest.raises(ClientClosed, match="the client is closed"):
+            getattr(bench.client, put)("x" if put == "put" else ["x", "y"])
+        assert not bench.transport.requests
+
+
+def test_a_client_that_is_closed_meanwhile_accounts_for_what_it_read() -> None:
+    def records() -> Iterator[str]:
+        yield from ["x"] * 600
+        bench.client.close()
+        yield from ["y"] * 600
+
+    with Bench() as bench, pytest.raises(ClientClosed) as caught:
+        bench.client.put_all(records())
+    result: Any = caught.value.result
+    assert result.put == len(bench.streams.taken())
+    assert result.read == result.put + len(result.failures)
+    assert result.put == 500
+
+
+def test_a_quota_that_is_used_up_is_told_at_once() -> None:
+    """Trying again would not help before the plan's day, week or month ends, and nobody says when that is."""
+    envelope = {"error": {"code": "QuotaExceeded", "message": "the quota is used up", "requestId": "r"}}
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(429, json=envelope)
+
+    with (
+        IngestClient("http://api.test", stream="orders", transport=httpx.MockTransport(answer)) as client,
+        pytest.raises(QuotaExceeded, match="the quota is used up") as caught,
+    ):
+        client.put_many(["x", "y"])
+    assert (caught.value.status, len(requests)) == (429, 1)

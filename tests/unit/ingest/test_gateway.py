@@ -137,6 +137,44 @@ def test_a_single_record_that_fails_answers_as_a_batch_of_one(
     assert "account" not in single.body.decode() + batched.body.decode()  # Kinesis' text names it; ours does not
 
 
+def test_a_list_of_records_given_twice_is_400_and_loses_nothing_silently(
+    gateway: Gateway, streams: MemoryStreams
+) -> None:
+    """Whoever reads JSON keeps one of them; the other records would be gone, with a 200."""
+    for body_ in (
+        b'{"records":[{"data":"a"}],"records":[{"data":"b"}]}',
+        b'{"records":[{"data":"a","data":"b"}]}',
+        b'{"records":[{"data":"a","partitionKey":"k","partition\\u004bey":"l"}]}',
+    ):
+        response = gateway.handle(head(path=BATCH), body_)
+        assert response.status == 400
+        assert "stands twice" in body(response)["error"]["message"]
+    assert not streams.calls
+
+
+@pytest.mark.parametrize("content_type", ["Application/Octet-Stream", "APPLICATION/OCTET-STREAM; x=Y"])
+def test_a_media_type_may_be_written_in_capitals(gateway: Gateway, streams: MemoryStreams, content_type: str) -> None:
+    """RFC 9110, 8.3.1. And what it holds is bytes, never read as base64."""
+    assert gateway.handle(head(content_type=content_type), b"eHh4").status == 200
+    assert gateway.handle(head(content_type="Text/Plain"), b"eHh4").status == 200
+    assert (
+        gateway.handle(head(path=BATCH, content_type="Application/JSON"), b'{"records":[{"data":"y"}]}').status == 200
+    )
+    assert [data for data, _ in streams.taken()] == [b"eHh4", b"eHh4", b"y"]
+
+
+def test_a_used_up_quota_promises_nothing(streams: MemoryStreams) -> None:
+    gateway = Gateway(deployed(LOCKED), streams, authorize=lambda *_: Refused(Kind.QUOTA_EXCEEDED, "Limit Exceeded"))
+    response = gateway.handle(head(), b"x")
+    assert (response.status, body(response)["error"]["code"]) == (429, "QuotaExceeded")
+    assert "retry-after" not in response.headers
+
+
+def test_a_head_shows_no_secrets() -> None:
+    request = Head("POST", SINGLE, {"authorization": "s3cr3t"}, "r", "token=s3cr3t", repeated={"x-api-key": ["s3cr3t"]})
+    assert "s3cr3t" not in repr(request)
+
+
 def test_a_port_that_raises_is_502_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     def explode(stream: str, entries: object) -> Any:
         raise RuntimeError("secret detail")
@@ -192,17 +230,18 @@ def test_who_may_not_put_learns_nothing_about_the_body(streams: MemoryStreams) -
         assert gateway.handle(head(path=BATCH, content_type=content_type), b"no batch").status == 403
 
 
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_an_authorizer_that_raises_keeps_everybody_out(
-    streams: MemoryStreams, caplog: pytest.LogCaptureFixture
+    streams: MemoryStreams, caplog: pytest.LogCaptureFixture, error: type[BaseException]
 ) -> None:
     def authorize(call: Call, security: Security) -> Allowed:
-        raise RuntimeError(f"secret {call.headers}")
+        raise error(f"secret {call.headers}")
 
     response = Gateway(deployed(LOCKED), streams, authorize=authorize).handle(head(authorization="token"), b"x")
     assert response.status == 500
     assert body(response)["error"]["code"] == "GatewayFailed"
     assert not streams.calls
-    assert "RuntimeError" in caplog.text
+    assert error.__name__ in caplog.text
     assert "token" not in caplog.text + response.body.decode()
 
 

@@ -26,7 +26,8 @@ _METHODS: dict[type, dict[str, Callable[..., Any]]] = {
     Input: {"path": Input.path, "json": Input.json, "params": Input.params},
 }
 _UTIL: dict[str, Callable[[Any], str]] = {"escapeJavaScript": escape_javascript, "base64Encode": base64_encode}
-_KNOWN = {name for methods in _METHODS.values() for name in methods} | {"replaceAll"}
+_REPLACEMENT = re.compile(r"(?:[^\\$]|\$[1-9](?![0-9]))*")
+_KNOWN = {name for methods in _METHODS.values() for name in methods} | {"matches", "replaceAll"}
 
 
 def util_function(name: str) -> Callable[[Any], str]:
@@ -51,6 +52,8 @@ def method(name: str, of: Expression, arguments: list[Expression]) -> Expression
         raise TemplateError(f"the method {name} is not built here")
     if name == "replaceAll":
         return _replace_all(of, arguments)
+    if name == "matches":
+        return _matches(of, arguments)
 
     def call(variables: Variables) -> Any:
         target = of(variables)
@@ -61,11 +64,27 @@ def method(name: str, of: Expression, arguments: list[Expression]) -> Expression
     return call
 
 
+def _matches(of: Expression, arguments: list[Expression]) -> Expression:
+    # Java's and Python's patterns agree on what is written here.
+    (pattern,) = (argument({}) for argument in arguments)
+    if not isinstance(pattern, str):
+        raise TemplateError(f"matches({pattern!r}) is not built here")
+    fullmatch = re.compile(pattern).fullmatch
+
+    def call(variables: Variables) -> Any:
+        target = of(variables)
+        return None if target is None else fullmatch(target) is not None
+
+    return call
+
+
 def _replace_all(of: Expression, arguments: list[Expression]) -> Expression:
-    # Java's and Python's patterns agree on what is written here; ``\`` and ``$`` in a replacement they read differently.
+    # Java's and Python's patterns agree on what is written here. In a replacement ``$1`` is Java's word for a group; a
+    # backslash and any other ``$`` they read differently.
     pattern, replacement = (argument({}) for argument in arguments)
-    if not isinstance(pattern, str) or not isinstance(replacement, str) or set(replacement) & set("\\$"):
+    if not isinstance(pattern, str) or not isinstance(replacement, str) or not _REPLACEMENT.fullmatch(replacement):
         raise TemplateError(f"replaceAll({pattern!r}, {replacement!r}) is not built here")
+    replacement = re.sub(r"\$([1-9])", r"\\g<\1>", replacement)
     substitute = re.compile(pattern).sub
 
     def call(variables: Variables) -> Any:

@@ -13,10 +13,11 @@ from kstream.core.errors import ConfigurationError
 from kstream.ingest.authorizing.arn import MethodArn
 from kstream.ingest.authorizing.decisions import ALL_STREAMS, Deny, Grant
 from kstream.ingest.authorizing.policy import MAX_ANSWER_BYTES, AnswerTooLarge, answer, denial
+from kstream.ingest.contract import STREAM_NAME
 from kstream.ingest.enforcing.evaluation import Effect, Policy
 from tests.support.authorizing import ARN, STAGE, resources
 
-NAMES = st.text("abcABC019_.-", min_size=1, max_size=20)
+NAMES = st.text("abcABC019_.-", min_size=1, max_size=20).filter(STREAM_NAME.fullmatch)
 ORDERS = MethodArn.parse(ARN)
 
 
@@ -70,7 +71,22 @@ def test_a_list_that_api_gateway_would_not_take_is_an_error_and_never_cut_short(
 
 @pytest.mark.parametrize(
     "streams",
-    ["orders", ["*"], ["orders*"], ["or?ers"], ["a/b"], ["${aws:username}"], [""], [None], [7], 7, None, ["orders\n"]],
+    [
+        "orders",
+        ["*"],
+        ["."],
+        [".."],
+        ["orders*"],
+        ["or?ers"],
+        ["a/b"],
+        ["${aws:username}"],
+        [""],
+        [None],
+        [7],
+        7,
+        None,
+        ["orders\n"],
+    ],
 )
 def test_names_that_are_none_or_are_wildcards_cannot_be_granted(streams: Any) -> None:
     with pytest.raises(ConfigurationError):

@@ -76,6 +76,9 @@ def test_a_403_is_a_denying_policy_and_a_401_the_error_that_api_gateway_looks_fo
         raising(ValueError(SECRET)),
         raising(KeyError(SECRET)),
         raising(RecursionError()),
+        raising(SystemExit(0)),
+        raising(KeyboardInterrupt()),
+        raising(GeneratorExit()),
         lambda _: None,
         lambda _: True,
         lambda _: {"principalId": "x"},
@@ -108,6 +111,8 @@ def test_what_passes_is_an_error_that_is_not_kept() -> None:
     "decide",
     [
         raising(ValueError(SECRET)),
+        raising(SystemExit(SECRET)),
+        raising(KeyboardInterrupt(SECRET)),
         raising(AuthorizerUnavailable(SECRET)),
         lambda request: Deny(f"bad token {request.token}"),
         lambda request: Deny(f"bad token {request.bearer_token()}", status=401),

@@ -72,6 +72,15 @@ def test_what_botocore_signs_is_let_in() -> None:
     assert kind(at_the_door(offered(signed(body=b""), b""))) is None
 
 
+def test_all_values_of_a_repeated_header_are_signed() -> None:
+    """IAM user guide, "Create a signed AWS API request": joined by commas, in their order."""
+    headers = signed(headers={"x-tag": "one,two  three"})
+    both = {**headers, "x-tag": "two  three"}
+    assert kind(at_the_door(offered(both, repeated={"x-tag": ["one", " two  three"]}))) is None
+    assert refusal(offered(both, repeated={"x-tag": ["two  three", "one"]}))
+    assert refusal(offered(both))
+
+
 @given(
     body=st.binary(max_size=100),
     key=st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30),

@@ -60,7 +60,8 @@ def test_a_token_event_is_as_api_gateway_sends_it() -> None:
 def test_a_request_event_is_as_api_gateway_sends_it() -> None:
     function = Function(lambda _: ALLOW_ORDERS)
     call = call_to(
-        headers={"authorization": "t", "user-agent": "test"},
+        headers={"authorization": "t", "user-agent": "test", "x-forwarded-for": "192.0.2.8"},
+        repeated={"x-forwarded-for": ["192.0.2.9", "192.0.2.8"]},
         query=[("a", "1"), ("a", "2")],
         source_ip="192.0.2.7",
         request_id="r-1",
@@ -70,8 +71,12 @@ def test_a_request_event_is_as_api_gateway_sends_it() -> None:
     assert event["type"] == "REQUEST"
     assert event["methodArn"] == f"{LOCAL_STAGE}/POST/streams/orders/records"
     assert (event["httpMethod"], event["path"], event["resource"]) == ("POST", *["/streams/orders/records"] * 2)
-    assert event["headers"] == {"authorization": "t", "user-agent": "test"}
-    assert event["multiValueHeaders"] == {"authorization": ["t"], "user-agent": ["test"]}
+    assert event["headers"] == {"authorization": "t", "user-agent": "test", "x-forwarded-for": "192.0.2.8"}
+    assert event["multiValueHeaders"] == {
+        "authorization": ["t"],
+        "user-agent": ["test"],
+        "x-forwarded-for": ["192.0.2.9", "192.0.2.8"],
+    }
     assert event["queryStringParameters"] == {"a": "2"}
     assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"]}
     assert event["requestContext"]["identity"] == {"sourceIp": "192.0.2.7", "userAgent": "test"}
@@ -183,7 +188,7 @@ def test_only_so_many_answers_are_kept() -> None:
 # --- failing closed
 
 
-def raises(error: Exception) -> Any:
+def raises(error: BaseException) -> Any:
     def answer(_: Any) -> Any:
         raise error
 
@@ -196,6 +201,8 @@ def raises(error: Exception) -> Any:
         (raises(Exception("Unauthorized")), Kind.UNAUTHORIZED),
         (raises(Exception("unauthorized")), Kind.AUTHORIZER_FAILURE),
         (raises(ValueError("s3cr3t")), Kind.AUTHORIZER_FAILURE),
+        (raises(SystemExit("s3cr3t")), Kind.AUTHORIZER_FAILURE),
+        (raises(KeyboardInterrupt("s3cr3t")), Kind.AUTHORIZER_FAILURE),
         (lambda _: None, Kind.AUTHORIZER_CONFIGURATION_ERROR),
         (lambda _: "allow", Kind.AUTHORIZER_CONFIGURATION_ERROR),
         (lambda _: {"isAuthorized": True}, Kind.AUTHORIZER_CONFIGURATION_ERROR),

@@ -30,7 +30,7 @@ POOL = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool"
 
 def jwt_lock(key_set: KeySet | None = None, **options: Any) -> JwtLock:
     keys = (key_set or KeySet()).keys()
-    verifier = JwtVerifier(keys, issuer=ISSUER, audience=AUDIENCE, audience_claim="either")
+    verifier = JwtVerifier(keys, issuer=ISSUER, audience=AUDIENCE)
     return JwtLock({ISSUER: verifier}, **options)
 
 

@@ -9,10 +9,9 @@ import fastjsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft4Validator
 
 from kstream.ingest.contract import PARTITION_KEY
-from kstream.ingest.engine.model import Model, NotOfTheModel
+from kstream.ingest.engine.model import Model, NotOfTheModel, deciding
 from kstream.ingest.openapi import models
 from tests.support.attacks import partition_keys
 
@@ -48,7 +47,15 @@ def test_the_compiled_validator_accepts_what_jsonschema_accepts_and_nothing_else
         accepted = True
     except fastjsonschema.JsonSchemaValueException:
         accepted = False
-    assert accepted == Draft4Validator(schema).is_valid(document)
+    assert accepted == deciding(schema).is_valid(document)
+
+
+@pytest.mark.parametrize("key", ["0\n", "\n", "a\nb", "k\r\n"])
+def test_no_line_feed_ends_a_partition_key(key: str) -> None:
+    """Python's ``$`` would let one pass."""
+    model = Model(models.batch(key_required=False, published=False))
+    with pytest.raises(NotOfTheModel, match=r"records\[0\]\.partitionKey does not keep pattern"):
+        model.document(json.dumps({"records": [{"data": "", "partitionKey": key}]}))
 
 
 @given(

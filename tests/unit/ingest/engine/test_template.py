@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from binascii import a2b_base64, b2a_base64
 from typing import Any
 
 import airspeed
@@ -10,21 +12,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kstream.core.envelope import open_envelope, seal
 from kstream.ingest.api import IngestStream, Unlocked
+from kstream.ingest.contract import KEPT_CHARACTERS, KEPT_HEADERS, MOST_ENVELOPE_BYTES
 from kstream.ingest.engine.velocity import Template, TemplateError
 from kstream.ingest.engine.velocity.objects import Input, base64_encode, escape_javascript
 from kstream.ingest.openapi import templates
-from tests.support.attacks import partition_keys
+from tests.support.attacks import partition_keys, trace_headers
 
 STREAM = IngestStream(name="orders", locks=(Unlocked(),))
 WITH_ORIGINS = IngestStream(
     name="clicks", locks=(Unlocked(),), cors_origins=("https://a.example", "https://b.example"), key_required=True
 )
+IN_ENVELOPES = IngestStream(name="traced", locks=(Unlocked(),), envelope=True)
 REQUESTS = {
     name: (Template(text, name=name), airspeed.Template(text))
     for name, text in {
         f"{make.__name__} of {stream.name}": make(stream)
-        for stream in (STREAM, WITH_ORIGINS)
+        for stream in (STREAM, WITH_ORIGINS, IN_ENVELOPES)
         for make in (templates.put_text, templates.put_binary, templates.put_batch)
     }.items()
 }
@@ -46,6 +51,15 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(parti
 HEADERS = st.dictionaries(
     st.sampled_from(["X-Partition-Key", "x-partition-key", "content-type", "Content-Type", "origin", "Origin"]),
     TEXT | st.sampled_from(["application/octet-stream", "https://a.example", "https://b.example"]),
+)
+TRACE_NAMES = st.sampled_from(["traceparent", "tracestate", "x-amzn-trace-id"]).flatmap(
+    lambda name: st.sampled_from([name, name.title(), name.upper()])
+)
+TRACE_HEADERS = st.dictionaries(
+    TRACE_NAMES | TEXT,
+    TEXT
+    | st.sampled_from(trace_headers(300))
+    | st.sampled_from(["a" * 128, "a" * 129, "b" * 256, "b" * 257, "c" * 512, "c" * 513]),
 )
 RECORD = st.fixed_dictionaries({}, optional={"data": TEXT, "dataBase64": TEXT, "partitionKey": TEXT})
 ANSWER = st.fixed_dictionaries(
@@ -100,6 +114,43 @@ def test_request_templates_write_what_airspeed_writes(
         assert set(request) == {"StreamName", "Data", "PartitionKey"}
 
 
+@given(headers=TRACE_HEADERS, records=st.lists(st.binary(max_size=20), min_size=1, max_size=5), key=TEXT)
+def test_the_envelope_is_the_one_that_a_consumer_reads(headers: dict[str, str], records: list[bytes], key: str) -> None:
+    """Byte for byte ``envelope.seal``'s, but for blanks that fill it up; whatever the headers are, by either engine."""
+    kept: dict[str, str] = {}
+    for name, most in KEPT_HEADERS.items():
+        for spelled in (name.title(), name):
+            if re.fullmatch(f"{KEPT_CHARACTERS}{{1,{most}}}", headers.get(spelled, "")):
+                kept[name] = headers[spelled]
+    single = {"content-type": "application/octet-stream", "x-partition-key": key or "k"}
+    bodies = {
+        "put_binary of traced": (base64_of(records[0]) or "{}", headers | single, records[:1]),
+        "put_batch of traced": (
+            json.dumps({"records": [{"dataBase64": base64_of(data)} for data in records]}), headers, records,
+        ),
+    }  # fmt: skip
+    for name, (body, given_headers, payloads) in bodies.items():
+        written, _ = both(name, REQUESTS[name], body, given_headers)
+        request = json.loads(written)
+        for put, payload in zip(request.get("Records", [request]), payloads, strict=True):
+            sealed = a2b_base64(put["Data"], strict_mode=True)
+            assert open_envelope(sealed) == (kept, payload)
+            assert sealed.replace(b" ", b"") == seal(payload, kept).replace(b" ", b"")
+            assert len(sealed) - len(payload) <= MOST_ENVELOPE_BYTES
+
+
+def test_the_longest_envelope_is_what_is_said_of_it() -> None:
+    headers = {name: "~" * most for name, most in KEPT_HEADERS.items()}
+    written, _ = both("put_text of traced", REQUESTS["put_text of traced"], "x", headers)
+    sealed = a2b_base64(json.loads(written)["Data"], strict_mode=True)
+    assert open_envelope(sealed) == (headers, b"x")
+    assert MOST_ENVELOPE_BYTES * 0.9 < len(sealed) <= MOST_ENVELOPE_BYTES
+
+
+def base64_of(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode()
+
+
 @pytest.mark.parametrize("name", RESPONSES)
 @given(
     answers=st.lists(ANSWER, max_size=5),
@@ -126,6 +177,12 @@ def test_a_request_of_500_records_and_one_of_501() -> None:
     assert request["Records"] == [{"Data": "", "PartitionKey": ""}]  # which Kinesis refuses
 
 
+def test_a_group_may_stand_in_a_replacement() -> None:
+    """``$1``, as Java has it."""
+    template = Template("$input.body.replaceAll('a([0-9])b', '<$1>')")
+    assert template.render(variables("a7b a8b", {})).strip() == "<7> <8>"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -139,7 +196,7 @@ def test_a_request_of_500_records_and_one_of_501() -> None:
         "$util.urlEncode('x')",
         "$util.parseJson('{}')",
         "$util",
-        "$input.body.replaceAll('a','$1')",
+        "$input.body.replaceAll('a','$12')",
         "$input.body.replaceAll($x,'b')",
         "$input.body.substring(1)",
         "$input.body.getClass()",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from kstream.ingest.api import (
     LambdaFunction,
     Unlocked,
 )
-from kstream.ingest.contract import ErrorCode
+from kstream.ingest.contract import KEPT_HEADERS, STREAM_NAME, ErrorCode
 from kstream.ingest.engine.authorization import everyone
 from kstream.ingest.gateway import Gateway
 from kstream.ingest.openapi import deployed, published
@@ -44,6 +45,8 @@ LOCKS = st.sampled_from(
         (Jwt("https://issuer.example", ("ingest",)),),
         (Jwt("https://issuer.example", ("other",), ("ES256",)),),
         (Cognito(("arn:aws:cognito-idp:eu-west-1:000000000000:userpool/p",)),),
+        (Cognito(("arn:aws:cognito-idp:eu-west-1:000000000000:userpool/p",), ("ingest/orders",)),),
+        (Jwt("https://issuer.example", ("ingest",), scopes=("put:orders", "admin")), ApiKeys()),
         (FUNCTION,),
         (LambdaFunction(invocation_uri="arn:f", kind="request", header="X-Token"),),
         (ApiKeys(),),
@@ -53,14 +56,14 @@ LOCKS = st.sampled_from(
 )
 STREAMS = st.builds(
     IngestStream,
-    name=st.from_regex(r"[a-zA-Z0-9_.-]{1,128}", fullmatch=True),
+    name=st.from_regex(STREAM_NAME, fullmatch=True),
     locks=LOCKS,
     role=st.sampled_from([ROLE, "arn:aws:iam::000000000000:role/ingest"]),
     region=st.sampled_from([None, "eu-west-1", "cn-north-1", "us-gov-west-1"]),
-    cors_origins=st.lists(
-        st.sampled_from(["*", "https://a.example", "http://localhost:3000"]), unique=True, max_size=3
-    ).map(tuple),
+    cors_origins=st.just(("*",))
+    | st.lists(st.sampled_from(["https://a.example", "http://localhost:3000"]), unique=True, max_size=2).map(tuple),
     key_required=st.booleans(),
+    envelope=st.booleans(),
 )
 APIS = st.builds(
     IngestApi, streams=st.lists(STREAMS, min_size=1, max_size=4, unique_by=lambda stream: stream.name).map(tuple)
@@ -167,9 +170,74 @@ def test_schemas_are_draft_4(api: IngestApi) -> None:
 
 @given(APIS)
 def test_equal_locks_are_one_authorizer_and_others_are_not(api: IngestApi) -> None:
-    """Streams that share an authorizer share its cache, and its Lambda."""
-    locks = {lock for stream in api.streams for lock in map(repr, stream.locks) if lock != "Unlocked()"}
+    """Streams that share an authorizer share its cache, and its Lambda. Scopes are each stream's own."""
+    locks = {
+        repr(replace(lock, scopes=()) if isinstance(lock, Jwt | Cognito) else lock)
+        for stream in api.streams
+        for lock in stream.locks
+        if lock != Unlocked()
+    }
     assert len(deployed(api)["components"].get("securitySchemes", {})) == len(locks)
+
+
+def security(api: IngestApi, *, of: str = "/streams/orders/records") -> tuple[Any, Any]:
+    """Of API Gateway's document, and of the producers'; schemes by their kinds."""
+
+    def plain(requirement: dict[str, list[str]]) -> dict[str, list[str]]:
+        return {name.rstrip("0123456789abcdef"): scopes for name, scopes in requirement.items()}
+
+    documents = (deployed(api), published(api))
+    told = [[plain(one) for one in document["paths"][of]["post"]["security"]] for document in documents]
+    return told[0], told[1]
+
+
+def test_scopes_are_told_as_api_gateway_wants_them_and_as_openapi_has_them() -> None:
+    """API Gateway: a token needs one of the requirement's. OpenAPI: all of an alternative's, and any alternative."""
+    jwt = Jwt("https://issuer.example/", ("ingest",), scopes=("put:orders", "admin"))
+    api = IngestApi(
+        streams=(
+            IngestStream(name="orders", locks=(jwt, ApiKeys())),
+            IngestStream(name="clicks", locks=(replace(jwt, scopes=()),)),
+        )
+    )
+    assert security(api) == (
+        [{"jwt": ["put:orders", "admin"], "apiKey": []}],
+        [{"jwt": ["put:orders"], "apiKey": []}, {"jwt": ["admin"], "apiKey": []}],
+    )
+    assert security(api, of="/streams/clicks/records") == ([{"jwt": []}], [{"jwt": []}])
+    schemes = published(api)["components"]["securitySchemes"]
+    [scheme] = [scheme for scheme in schemes.values() if scheme["type"] == "openIdConnect"]
+    assert scheme["openIdConnectUrl"] == "https://issuer.example/.well-known/openid-configuration"
+    cognito = Cognito(("arn:aws:cognito-idp:eu-west-1:000000000000:userpool/p",), ("ingest/orders",))
+    api = IngestApi(streams=(IngestStream(name="orders", locks=(cognito,)),))
+    assert security(api) == ([{"cognito": ["ingest/orders"]}], [{"cognito": []}])
+    assert "ingest/orders" in published(api)["paths"]["/streams/orders/records"]["post"]["description"]
+
+
+@given(APIS)
+def test_trace_headers_are_told_of_where_they_are_kept(api: IngestApi) -> None:
+    """To producers, and to browsers: a page may not send a header that nobody has allowed."""
+    for stream in api.streams:
+        for path in (f"/streams/{stream.name}/records", f"/streams/{stream.name}/records/batch"):
+            told = {one["name"] for one in published(api)["paths"][path]["post"].get("parameters", ())}
+            assert told - {"X-Partition-Key"} == (set(KEPT_HEADERS) if stream.envelope else set())
+            item = deployed(api)["paths"][path]
+            assert not told & {one["name"] for one in item["post"].get("parameters", ())} & set(KEPT_HEADERS)
+            if stream.cors_origins:
+                headers = item["options"]["x-amazon-apigateway-integration"]["responses"]["default"][
+                    "responseParameters"
+                ]
+                allowed = headers["method.response.header.Access-Control-Allow-Headers"].strip("'").split(",")
+                assert set(KEPT_HEADERS) & set(allowed) == (set(KEPT_HEADERS) if stream.envelope else set())
+
+
+def test_a_stream_without_envelopes_is_put_into_as_if_there_were_none() -> None:
+    """Not a letter of its templates speaks of them."""
+    api = IngestApi(streams=(IngestStream(name="orders", locks=(Unlocked(),)),))
+    with_them = IngestApi(streams=(IngestStream(name="orders", locks=(Unlocked(),), envelope=True),))
+    assert "envelope" not in json.dumps(deployed(api))
+    assert "eyJrc3RyZWFt" not in json.dumps(deployed(api))
+    assert "eyJrc3RyZWFt" in json.dumps(deployed(with_them))
 
 
 GOLDEN_APIS = {
@@ -179,7 +247,11 @@ GOLDEN_APIS = {
         version="2",
         streams=(
             IngestStream(name="orders", locks=(Iam(), ApiKeys()), role=ROLE),
-            IngestStream(name="returns", locks=(Jwt("https://issuer.example", ("ingest",)),), key_required=True),
+            IngestStream(
+                name="returns",
+                locks=(Jwt("https://issuer.example", ("ingest",), scopes=("put:returns", "admin")),),
+                key_required=True,
+            ),
             IngestStream(
                 name="clicks",
                 locks=(FUNCTION,),
@@ -188,8 +260,9 @@ GOLDEN_APIS = {
             ),
             IngestStream(
                 name="views",
-                locks=(Cognito(({"Fn::GetAtt": ["Pool", "Arn"]},)),),
+                locks=(Cognito(({"Fn::GetAtt": ["Pool", "Arn"]},), ("ingest/views",)),),
                 cors_origins=("https://shop.example",),
+                envelope=True,
             ),
         ),
     ),
