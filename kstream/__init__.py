@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kstream.core.record import Record as Record
     from kstream.core.retry import Retry as Retry
     from kstream.core.telemetry import Telemetry as Telemetry
+    from kstream.ingest.async_client import AsyncIngestClient as AsyncIngestClient
     from kstream.ingest.client import IngestClient as IngestClient
     from kstream.runtimes.aws_lambda import on_lambda as on_lambda
     from kstream.stores.directory import DirectoryDeadLetters as DirectoryDeadLetters
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AsyncIngestClient": "kstream.ingest.async_client",
     "BatchHandler": "kstream.core.handler",
     "BatchUnfinished": "kstream.core.errors",
     "CircuitBreaker": "kstream.core.breaker",

@@ -20,8 +20,9 @@ from kstream.core.aggregation import (
     aggregate,
     parse,
 )
+from kstream.core.envelope import EnvelopedRecord, opened
 from kstream.core.errors import EventError, UndecodableRecord
-from kstream.core.record import EventRecord, Record, decode_base64
+from kstream.core.record import ENVELOPE_PREFIX, EventRecord, Record, decode_base64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,8 @@ def deaggregate(
     shard_id: str = "shardId-000000000000",
     stream_arn: str = "",
 ) -> list[Record]:
-    """The user records in ``source``, in order: of each aggregate those inside, each plain record as it is.
+    """The user records in ``source``, in order: of each aggregate those inside, of each envelope its payload with its
+    headers, each plain record as it is.
 
     ``source``: the data of a Kinesis record in bytes, a ``Record``, an entry of Lambda's Kinesis event, a record of
     boto3's ``get_records``; an iterable of these; or the whole event or answer, with its ``Records``.
@@ -48,8 +50,8 @@ def deaggregate(
     ``shard_id``, ``stream_arn``: where bytes and boto3's records come from, which they do not tell themselves; they are
     part of ``Record.id``.
 
-    Raises ``EventError`` for a mapping that is none of these, ``TypeError`` for anything else. One level only: an
-    aggregate inside an aggregate stays as it is.
+    Raises ``EventError`` for a mapping that is none of these, ``TypeError`` for anything else. One level only: what is
+    inside an aggregate or an envelope stays as it is.
     """
     if malformed not in ("raise", "keep"):
         raise ValueError(f'malformed is "raise" or "keep", not {malformed!r}')
@@ -60,7 +62,8 @@ def deaggregate(
         except UndecodableRecord:
             if malformed == "raise":
                 raise
-            found = None
+            records.append(outer)
+            continue
         if isinstance(found, Aggregate):
             records += found.iterate(outer)
         elif isinstance(found, Malformed) and malformed == "raise":
@@ -69,17 +72,22 @@ def deaggregate(
                 'To get it whole, as it came, pass malformed="keep"'
             )
         else:
-            records.append(outer)
+            records.append(outer if encoded is not None or _inside(outer) else opened(outer))
     return records
 
 
 def _parse(outer: Record, encoded: str | None) -> Aggregate | Malformed | None:
-    if isinstance(outer, SubRecord):
+    if _inside(outer):
         return None  # one level only
     if encoded is None:
         return parse(outer.data)
     # Decoded beside the record, which would keep the bytes; and not at all if its first characters say enough.
     return parse(decode_base64(encoded)) if encoded.startswith(AGGREGATE_PREFIX) else None
+
+
+def _inside(record: Record) -> bool:
+    """Whether it has been taken out of an aggregate or an envelope."""
+    return isinstance(record, SubRecord | EnvelopedRecord) or bool(record.headers)
 
 
 # A Kinesis record, and its data in base64 if it is one of Lambda's.
@@ -102,7 +110,8 @@ def _outers(source: object, shard_id: str, stream_arn: str) -> Iterator[_Outer]:
 
 def _of_mapping(source: Mapping[str, Any], shard_id: str, stream_arn: str) -> Iterator[_Outer]:
     if "kinesis" in source:
-        yield EventRecord(source), _encoded(source)
+        encoded = _encoded(source)
+        yield (EnvelopedRecord if encoded.startswith(ENVELOPE_PREFIX) else EventRecord)(source), encoded
     elif "Data" in source:
         arrived_at = source.get("ApproximateArrivalTimestamp")
         record = Record(

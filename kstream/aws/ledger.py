@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kstream.aws import table_batches
 from kstream.aws.failures import code_of, told_as
@@ -13,19 +14,25 @@ from kstream.aws.table_transaction import TableTransaction
 from kstream.clock import SystemClock
 from kstream.core.errors import LedgerError
 from kstream.core.ledger_keys import DEFAULT_TTL, key_digest, scope_key, sequence_key, ttl_seconds
+from kstream.core.patience import ENDLESS
+from kstream.core.timely import call_within
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
     from datetime import timedelta
+    from typing import Self
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
 
     from kstream.aws.ledger_items import Item
     from kstream.aws.table_batches import Row
+    from kstream.core.patience import Patience
     from kstream.core.ports import Clock, Scope
     from kstream.core.record import Position
+
+T = TypeVar("T")
 
 _KEYS = "its keys must be scope (string, partition key) and position (string, sort key)"
 _REMEDIES = {
@@ -46,7 +53,8 @@ class DynamoDBLedger:
     Costs: a load is one strongly consistent Query (more only past 1 MB of items); a save is one write, or one
     BatchWriteItem for each 25 items if what it saves is too much or spread too far for one (see ``ledger_items``).
     Idempotency keys cost one BatchGetItem for each 100 of a batch, and one BatchWriteItem for each 25 that are new.
-    Throttling is retried by botocore, a few times, and then raised as ``LedgerError``.
+    Throttling is retried by botocore, a few times, and then raised as ``LedgerError``. A request that has no answer when
+    the invocation's time is over is given up; it may still take hold.
 
     A ``TransactionalHandler`` gets a ``DynamoDBTransaction``; each record costs one TransactWriteItems, which holds its
     writes and its marker, and nothing is saved besides.
@@ -73,13 +81,18 @@ class DynamoDBLedger:
             "dynamodb", client, endpoint_url=endpoint_url, region=region
         )
         self._clock = clock or SystemClock()
+        self._patience = ENDLESS
+
+    def within(self, patience: Patience) -> Self:
+        hurried = copy(self)
+        hurried._patience = patience  # noqa: SLF001 - its own class
+        return hurried
 
     def load(self, scope: Scope, first: int, last: int) -> Mapping[int, int]:
         found: dict[int, int] = {}
-        with self._failures("read"):
-            for blob in self._query(scope, first, last):
-                for number, bitmap in within(unpack(blob), first, last).items():
-                    found[number] = found.get(number, 0) | bitmap
+        for blob in self._in_time("read", lambda: list(self._query(scope, first, last))):
+            for number, bitmap in within(unpack(blob), first, last).items():
+                found[number] = found.get(number, 0) | bitmap
         return found
 
     def save(self, scope: Scope, done: Mapping[int, int]) -> None:
@@ -88,23 +101,23 @@ class DynamoDBLedger:
         expires_at = expiry(self._clock.time(), self._ttl)
         partition = scope_key(scope)
         rows = (_position_row(partition, item, expires_at) for item in items(done))
-        with self._failures("write"):
-            table_batches.write(self._client.get(), self._table, rows, self._clock)
+        self._in_time("write", lambda: table_batches.write(self._client.get(), self._table, rows, self._clock))
 
     def load_keys(self, scope: Scope, keys: Collection[str]) -> Collection[str]:
         wanted = {_key_partition(scope, key): key for key in keys}
         now = self._clock.time()
-        with self._failures("read"):
-            found = table_batches.read(self._client.get(), self._table, map(_key_of_key, wanted), self._clock)
-            return {wanted[row["scope"]["S"]] for row in found if int(row["expires_at"]["N"]) > now}
+        found = self._in_time(
+            "read",
+            lambda: list(table_batches.read(self._client.get(), self._table, map(_key_of_key, wanted), self._clock)),
+        )
+        return {wanted[row["scope"]["S"]] for row in found if int(row["expires_at"]["N"]) > now}
 
     def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
         if not keys:
             return
         expires_at = {"expires_at": {"N": str(expiry(self._clock.time(), self._ttl))}}
         rows = (_key_of_key(partition) | expires_at for partition in {_key_partition(scope, key) for key in keys})
-        with self._failures("write"):
-            table_batches.write(self._client.get(), self._table, rows, self._clock)
+        self._in_time("write", lambda: table_batches.write(self._client.get(), self._table, rows, self._clock))
 
     def begin(self, scope: Scope) -> TableTransaction:
         return TableTransaction(
@@ -113,6 +126,7 @@ class DynamoDBLedger:
             markers=partial(self._markers, scope),
             check=lambda position: self.load(scope, position.sequence, position.sequence),
             clock=self._clock,
+            patience=self._patience,
         )
 
     def create_table(self) -> None:
@@ -200,6 +214,14 @@ class DynamoDBLedger:
             if not page.get("LastEvaluatedKey"):
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _in_time(self, verb: str, call: Callable[[], T]) -> T:
+        """What ``call`` returns. botocore's own timeouts and retries are a client's, and know no deadline."""
+        with self._failures(verb):
+            try:
+                return call_within(self._patience.seconds(), call)
+            except TimeoutError as error:
+                raise LedgerError(f"cannot {verb} the ledger table {self._table!r}: {error}") from error
 
     def _failures(self, verb: str, *, needs: str = _NEEDS) -> AbstractContextManager[None]:
         return told_as(LedgerError, f"cannot {verb} the ledger table {self._table!r}", needs=needs, remedies=_REMEDIES)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from kstream.aws.clients import LOOPBACK_REGION, is_loopback
@@ -15,7 +16,19 @@ if TYPE_CHECKING:
 
 _API_HOST = re.compile(r"[\w-]+\.execute-api(?:-fips)?\.([\w-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)")
 _LOCAL_CREDENTIAL = "test"
-_SIGNED = re.compile(r"host|content-type|x-(?!amz-).*")
+_SIGNED = re.compile(r"host|content-type|x-(?!amzn?-).*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Credentials as botocore reads them, without botocore."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    def get_frozen_credentials(self) -> Self:
+        return self
 
 
 class SigV4:
@@ -45,8 +58,16 @@ class SigV4:
         self._session: Any = None
         self._found: Any = None
 
+    @classmethod
+    def with_keys(
+        cls, access_key: str, secret_key: str, *, session_token: str | None = None, region: str | None = None
+    ) -> Self:
+        """With these credentials, whatever the environment has. They are not renewed."""
+        return cls(region=region, credentials=_Keys(access_key, secret_key, session_token))
+
     def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-        """The headers that sign this request. Signed are the body, the host, and what decides about the record."""
+        """The headers that sign this request. Signed are the body, the host, and what decides about the record; nothing that
+        a proxy on the way may write anew, as X-Amzn-Trace-Id."""
         _require_botocore()
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest

@@ -9,6 +9,8 @@ from kstream.aws.collected_writes import MOST_WRITES, CollectedWrites
 from kstream.aws.failures import code_of, told_as
 from kstream.aws.transaction import DynamoDBTransaction
 from kstream.core.errors import LedgerError, TransactionError
+from kstream.core.patience import ENDLESS
+from kstream.core.timely import call_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
     from kstream.aws.table_batches import Row
+    from kstream.core.patience import Patience
     from kstream.core.ports import Clock
     from kstream.core.record import Position
 
@@ -40,6 +43,7 @@ class TableTransaction:
 
     ``client``   gives the client.
     ``markers``  the items that mark a position and a key as done.
+    ``patience`` how long a commit may take.
     ``check``    raises ``LedgerError`` if the ledger's own table is at fault.
 
     That a record is marked already shows when it commits: to look before would cost a request for each record.
@@ -53,12 +57,14 @@ class TableTransaction:
         markers: Callable[[Position, str | None], Sequence[Row]],
         check: Callable[[Position], object],
         clock: Clock,
+        patience: Patience = ENDLESS,
     ) -> None:
         self._table = table
         self._client = client
         self._markers = markers
         self._check = check
         self._clock = clock
+        self._patience = patience
         self._applied: tuple[Position, str | None, CollectedWrites] | None = None
 
     def apply(self, position: Position, key: str | None, effect: Callable[[Any], object]) -> bool:
@@ -75,7 +81,16 @@ class TableTransaction:
     def commit(self) -> Sequence[Position]:
         if self._applied is None:
             return ()
-        (position, key, writes), self._applied = self._applied, None
+        applied, self._applied = self._applied, None
+        try:
+            return call_within(self._patience.seconds(), lambda: self._commit(*applied))
+        except TimeoutError as error:
+            raise LedgerError(f"cannot commit to the ledger table {self._table!r}: {error}") from error
+
+    def rollback(self) -> None:
+        self._applied = None
+
+    def _commit(self, position: Position, key: str | None, writes: CollectedWrites) -> Sequence[Position]:
         markers = [self._marker(row) for row in self._markers(position, key)]
         passing: frozenset[str] = frozenset()
         for attempt in range(_ATTEMPTS):
@@ -95,9 +110,6 @@ class TableTransaction:
             f"cannot commit to the ledger table {self._table!r}: DynamoDB cancelled the transaction {_ATTEMPTS} times "
             f"({', '.join(sorted(passing))}): other writers keep the same items busy, or a table needs more capacity"
         )
-
-    def rollback(self) -> None:
-        self._applied = None
 
     def _marker(self, row: Row) -> TransactWriteItemTypeDef:
         return {

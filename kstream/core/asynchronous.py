@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from kstream.core.context import current_attempt
@@ -34,9 +35,11 @@ class AsyncRunner:
     A handler can put off its cancellation. Then its task goes on in the next batch's time, and holds back its lane.
     """
 
-    def __init__(self, *, batch_handler: bool = False) -> None:
+    def __init__(
+        self, *, batch_handler: bool = False, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+    ) -> None:
         self._batch_handler = batch_handler
-        self._loop = asyncio.Runner()
+        self._loop = asyncio.Runner(loop_factory=new_loop)
         self._late = Late()
 
     def run(self, run: Run) -> None:
@@ -124,7 +127,10 @@ class _Hand:
         while waiting and not run.progress.stopped:
             if indexes := waiting.popleft():
                 self.index = indexes[0]
-                await _run_lane(run, indexes)
+                try:
+                    await _run_lane(run, indexes)
+                finally:
+                    run.watch.left(indexes)
 
 
 async def _batch(run: Run) -> None:
@@ -155,7 +161,7 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
             return
         if states[index] or (blocked and record.outer_key in blocked):
             continue
-        if asks and not watch.admits(index):
+        if asks and not await _admits(run, index):
             continue
         if enter is not None:
             enter(record)
@@ -178,6 +184,23 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
             await asyncio.to_thread(watch.settled, index)
         elif tells:
             watch.settled(index)
+
+
+async def _admits(run: Run, index: int) -> bool:
+    """As ``Run.admits``, letting other keys go on meanwhile. The deadline cancels who waits."""
+    while (admitted := run.watch.admits(index)) is None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell(loop: asyncio.AbstractEventLoop = loop, ended: asyncio.Event = ended) -> None:
+            with suppress(RuntimeError):  # the loop is closed, and whoever waited is gone with it
+                loop.call_soon_threadsafe(ended.set)
+
+        if (admitted := run.watch.admits(index, tell)) is not None:
+            break
+        await ended.wait()
+        if run.progress.stopped or run.out_of_time():
+            return False
+    return admitted
 
 
 async def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from kstream.core.errors import UndecodableRecord
-from kstream.core.record import AGGREGATE_PREFIX, EventRecord, Record, decode_base64
+from kstream.core.record import AGGREGATE_PREFIX, ENVELOPE_PREFIX, EventRecord, Record, decode_base64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from kstream.core.aggregation import Aggregate
+
+# What tells a Kinesis record that carries more, or something else, than its bytes as they are.
+_WRAPPED = (AGGREGATE_PREFIX, ENVELOPE_PREFIX)
 
 
 class MalformedAggregate(Record):
@@ -36,8 +39,8 @@ class Batch:
     """User records in order, and the Kinesis records that carried them.
 
     ``outers``   the Kinesis records, as delivered.
-    ``records``  the user records; the same list if nothing was aggregated, else made when asked for, so that the records
-                 of many aggregates need not exist at once.
+    ``records``  the user records; the same list if nothing was wrapped. Those of aggregates are made when asked for, so
+                 that the records of many aggregates need not exist at once.
     """
 
     __slots__ = ("_check", "outers", "records")
@@ -56,21 +59,25 @@ class Batch:
 
     @classmethod
     def from_entries(cls, entries: Sequence[dict[str, Any]], check: Callable[[], None] | None = None) -> Batch:
-        """Of the entries of Lambda's Kinesis event. Aggregates are told by their prefix: plain records stay encoded.
+        """Of the entries of Lambda's Kinesis event. What is wrapped is told by its prefix: plain records stay encoded.
 
         ``check``  raises if an entry is not what it should be; see ``verify``.
         """
         outers: list[Record] = [EventRecord(entry) for entry in entries]
-        aggregated = [
-            index for index, entry in enumerate(entries) if entry["kinesis"]["data"].startswith(AGGREGATE_PREFIX)
-        ]
-        if not aggregated:
+        wrapped = [index for index, entry in enumerate(entries) if entry["kinesis"]["data"].startswith(_WRAPPED)]
+        if not wrapped:
             return cls(outers, outers, check)
         parts: list[Aggregate | None] = [None] * len(outers)
         users = outers.copy()
-        for index in aggregated:
-            users[index], parts[index] = _unpack(outers[index], entries[index]["kinesis"]["data"])
-        return cls(outers, UserRecords(users, parts), check)
+        aggregated = False
+        for index in wrapped:
+            data = entries[index]["kinesis"]["data"]
+            if data.startswith(ENVELOPE_PREFIX):
+                users[index] = _enveloped(entries[index])
+            else:
+                aggregated = True
+                users[index], parts[index] = _unpack(outers[index], data)
+        return cls(outers, UserRecords(users, parts) if aggregated else users, check)
 
     def verify(self) -> None:
         """Raises unless each record has an identity, all in the same shard. Called before any position is believed.
@@ -142,6 +149,13 @@ class UserRecords(Sequence[Record]):
             for start, outer in zip(self._starts, self._outers, strict=True)
             if type(outer) is MalformedAggregate
         }
+
+
+def _enveloped(entry: dict[str, Any]) -> Record:
+    # Imported by the first envelope, as the codec is by the first aggregate.
+    from kstream.core.envelope import EnvelopedRecord
+
+    return EnvelopedRecord(entry)
 
 
 def _unpack(outer: Record, data: str) -> tuple[Record, Aggregate | None]:

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from kstream.core.errors import ConfigurationError, Reject
+from kstream.core.given import check_exception_types, check_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +24,11 @@ class CircuitBreaker:
     reset_after: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.failures < 1 or self.reset_after < 0:
-            raise ConfigurationError(
-                f"CircuitBreaker(failures={self.failures}, reset_after={self.reset_after}): at least 1 and 0"
-            )
+        check_number("CircuitBreaker(failures", self.failures, least=1, whole=True)
+        check_number("CircuitBreaker(reset_after", self.reset_after, least=0, what="seconds")
+        check_exception_types("CircuitBreaker(on", self.on)
+        if not self.on:
+            raise ConfigurationError("CircuitBreaker(on=()): name what a failing dependency raises, or it never opens")
 
 
 class Circuit:

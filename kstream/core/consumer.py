@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from kstream.core.agreement import check_policies
 from kstream.core.breaker import CircuitBreaker
 from kstream.core.errors import ConfigurationError
 from kstream.core.handler import BatchHandler, Handler, Lifecycle, TransactionalHandler
@@ -83,12 +84,25 @@ class Consumer:
                 f"dead_letters={self.dead_letters!r} is not a sink: give one, such as DirectoryDeadLetters(path)"
             )
         self._check_telemetry()
+        kind = self.handler_kind
+        if kind is not None:
+            check_policies(self, kind)
+
+    @property
+    def handler_kind(self) -> AnyHandler | type[AnyHandler] | None:
+        """The handler, or its class, as far as it is known without calling a function that makes one."""
+        source = self.handler
+        return source if isinstance(source, (*HANDLERS, type)) else None
 
     def _check_ledger(self) -> None:
         if self.ledger is not None and not _is_instance_of(self.ledger, Ledger):
             raise ConfigurationError(f"ledger={self.ledger!r} is not a ledger: give one, such as SQLiteLedger(path)")
         if self.save_every is not None and self.save_every < 1:
             raise ConfigurationError(f"save_every={self.save_every}: records, at least 1")
+        if self.save_every is not None and self.mode in ("full", "transactional"):
+            raise ConfigurationError(
+                f"save_every={self.save_every} with mode={self.mode!r}, which writes after every record: leave one out"
+            )
 
     def _check_telemetry(self) -> None:
         given = self.telemetry

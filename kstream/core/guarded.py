@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from copy import copy
 from typing import TYPE_CHECKING, TypeVar
 
 from kstream.core.errors import DeadLetterError, LedgerError
+from kstream.core.ports import WaitingLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from typing import Self
 
     from kstream.core.dead_letter import DeadLetter
+    from kstream.core.patience import Patience
     from kstream.core.ports import DeadLetterSink, Ledger, Scope
 
 _log = logging.getLogger("kstream")
@@ -22,7 +26,19 @@ class GuardedLedger:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._guard = _Guard(LedgerError)
+        self._guard = Guard(LedgerError)
+        self._waits = isinstance(ledger, WaitingLedger)  # asked once: it costs more than a read of memory
+
+    def within(self, patience: Patience) -> Self:
+        """The same one, hurried, if the one inside lets itself be hurried."""
+        if not self._waits:
+            return self
+        hurried = copy(self)
+        try:
+            hurried._ledger = self._guard.call(self._ledger.within, patience)  # type: ignore[attr-defined]  # noqa: SLF001
+        except LedgerError:
+            return self  # which the guard has told
+        return hurried
 
     def load(self, scope: Scope, first: int, last: int) -> Mapping[int, int]:
         return self._guard.call(self._ledger.load, scope, first, last)
@@ -42,13 +58,13 @@ class GuardedSink:
 
     def __init__(self, sink: DeadLetterSink) -> None:
         self._sink = sink
-        self._guard = _Guard(DeadLetterError)
+        self._guard = Guard(DeadLetterError)
 
     def put(self, letter: DeadLetter) -> None:
         self._guard.call(self._sink.put, letter)
 
 
-class _Guard:
+class Guard:
     """Turns what a store may not raise into what it may. The first of each kind is logged, with its traceback."""
 
     def __init__(self, allowed: type[LedgerError | DeadLetterError]) -> None:
@@ -61,11 +77,27 @@ class _Guard:
         except self._allowed:
             raise
         except Exception as error:
-            from traceback import format_exception_only
+            raise self.told(method, error) from error
 
-            name = getattr(method, "__qualname__", repr(method))
-            said = "".join(format_exception_only(error)).strip()  # also of an exception whose __str__ is broken
-            if type(error) not in self._told:
-                self._told.add(type(error))
-                _log.exception("%s raised what its port does not allow; taken for %s", name, self._allowed.__name__)
-            raise self._allowed(f"{name} raised {said}") from error
+    def told(self, method: Callable[..., object], error: Exception) -> Exception:
+        """What stands for ``error``, which this method may not raise."""
+        from traceback import format_exception_only
+
+        said = "".join(format_exception_only(error)).strip()  # also of an exception whose __str__ is broken
+        if type(error) not in self._told:
+            self._told.add(type(error))
+            _log.error(
+                "%s raised what its port does not allow; taken for %s",
+                _name(method),
+                self._allowed.__name__,
+                exc_info=error,
+            )
+        return self._allowed(f"{_name(method)} raised {said}")
+
+    def broken(self, method: Callable[..., object], how: str) -> Exception:
+        """What stands for an answer that this method may not give."""
+        return self._allowed(f"{_name(method)} {how}")
+
+
+def _name(method: Callable[..., object]) -> str:
+    return getattr(method, "__qualname__", repr(method))

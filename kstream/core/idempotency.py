@@ -10,7 +10,7 @@ from kstream.core.handler import RecordHandler
 from kstream.core.progress import PENDING, SKIPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from kstream.core.progress import Progress
 
@@ -26,7 +26,8 @@ class Duplicates:
         self._keys = keys
         self._progress = progress
         self._done: set[str] = set()
-        self._running: set[str] = set()
+        self._running: dict[str, int] = {}
+        self._waiting: dict[str, list[Callable[[], object]]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -41,8 +42,11 @@ class Duplicates:
     def key(self, index: int) -> str | None:
         return self._keys.get(index)
 
-    def admits(self, index: int) -> bool:
-        """Whether to process it. If not, it is either skipped as done, or left because its twin is under way."""
+    def admits(self, index: int, ended: Callable[[], object] | None = None) -> bool | None:
+        """Whether to process it. False: it is skipped, as done. None: a twin of it is under way, and nobody can say yet.
+
+        ``ended``  called then, from any thread, once the twin is under way no more: ask again.
+        """
         key = self._keys.get(index)
         if key is None:
             return True
@@ -51,31 +55,39 @@ class Duplicates:
                 self._progress.states[index] = SKIPPED
                 return False
             if key in self._running:
-                self._progress.leave(index)
-                return False
-            self._running.add(key)
+                if ended is not None:
+                    self._waiting.setdefault(key, []).append(ended)
+                return None
+            self._running[key] = index
             return True
 
-    def done(self, index: int) -> str | None:
-        """Record ``index`` took effect, and so its twins must not. Its key, if it has one."""
-        key = self._keys.get(index)
-        if key is not None:
-            with self._lock:
-                self._running.discard(key)
-                self._done.add(key)
-        return key
+    def done(self, index: int) -> None:
+        """Record ``index`` took effect, and so its twins must not."""
+        self._ended(index, done=True)
 
     def released(self, index: int) -> None:
-        """Record ``index`` is under way no more and had no effect: a twin may be tried."""
+        """Record ``index`` is under way no more, if it was, and had no effect: a twin may be tried."""
+        self._ended(index, done=False)
+
+    def _ended(self, index: int, *, done: bool) -> None:
         key = self._keys.get(index)
-        if key is not None:
-            with self._lock:
-                self._running.discard(key)
+        if key is None:
+            return
+        with self._lock:
+            if done:
+                self._done.add(key)
+            elif self._running.get(key) != index:
+                return
+            self._running.pop(key, None)
+            waiting = self._waiting.pop(key, ())
+        for tell in waiting:
+            tell()
 
 
 def has_keys(handler: object) -> bool:
-    """Whether this handler names keys at all."""
-    return isinstance(handler, RecordHandler) and type(handler).idempotency_key is not RecordHandler.idempotency_key
+    """Whether this handler, or this class of handlers, names keys at all."""
+    kind = handler if isinstance(handler, type) else type(handler)
+    return issubclass(kind, RecordHandler) and kind.idempotency_key is not RecordHandler.idempotency_key
 
 
 def keys_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kstream.core.context import current_attempt
+from kstream.core.context import current_attempt, current_record
 from kstream.core.errors import DeadLetterError
 from kstream.core.progress import DONE, PENDING
 from kstream.core.run import check_ran
@@ -26,7 +26,10 @@ class InlineRunner:
         self._lane = lane
 
     def run(self, run: Run) -> None:
-        self._lane(run, range(len(run.progress.states)))
+        try:
+            self._lane(run, range(len(run.progress.states)))
+        finally:
+            current_record.set(None)  # what is logged from here on is of the batch, in this same context
 
     def close(self) -> None:
         pass
@@ -68,7 +71,7 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
             continue
         if blocked and record.outer_key in blocked:
             continue
-        if asks and not watch.admits(index):
+        if asks and not run.admits(index):
             continue
         if enter is not None:
             enter(record)

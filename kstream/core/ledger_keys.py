@@ -40,10 +40,16 @@ def sequence_of(key: str) -> int:
 
 
 def ttl_seconds(ttl: timedelta) -> float:
-    """The seconds of a time to live. Raises ``ConfigurationError`` unless they are more than none."""
+    """The seconds of a time to live. Raises ``ConfigurationError`` unless it is a ``timedelta`` of more than none."""
+    _check_timedelta(ttl)
     seconds = ttl.total_seconds()
     if seconds <= 0:
         raise ConfigurationError(
             f"a ledger's ttl must be longer than zero; it is {ttl}: give retention + maximum record age"
         )
     return seconds
+
+
+def _check_timedelta(given: object) -> None:
+    if not isinstance(given, timedelta):
+        raise ConfigurationError(f"a ledger's ttl={given!r} is no timedelta: give one, such as timedelta(days=8)")

@@ -6,12 +6,14 @@ its port's name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Collection, Mapping
 
     from kstream.core.dead_letter import DeadLetter
+    from kstream.core.patience import Patience
     from kstream.core.record import Position
 
 
@@ -55,6 +57,17 @@ class Ledger(Protocol):
 
     def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
         """Remembers these idempotency keys. As durable and as repeatable as ``save``."""
+        ...
+
+
+@runtime_checkable
+class WaitingLedger(Ledger, Protocol):
+    """A ledger whose calls may have to wait: for a lock, a connection, an answer. It lets itself be hurried."""
+
+    def within(self, patience: Patience) -> Self:
+        """The same ledger over the same store, of which no call waits for longer than ``patience.seconds()``, asked as the
+        wait begins: it then raises ``LedgerError``, and what it had begun may still take hold. So do its transactions.
+        This ledger stays as it is."""
         ...
 
 
@@ -122,3 +135,10 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
     async def sleep_async(self, seconds: float) -> None: ...
+
+
+@runtime_checkable
+class LoopClock(Clock, Protocol):
+    """A clock by which event loops can go as well: those of ``async def`` handlers then do."""
+
+    def new_event_loop(self) -> AbstractEventLoop: ...

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kstream.core.agreement import mode_of
 from kstream.core.breaker import Circuit
 from kstream.core.context import entering, in_hand
-from kstream.core.guarded import GuardedLedger, GuardedSink
+from kstream.core.guarded import GuardedSink
+from kstream.core.guarded_transactions import GuardedTransactionalLedger, guarded
 from kstream.core.handler import RecordHandler
 from kstream.core.hooks import Hooks
 from kstream.core.idempotency import Duplicates, has_keys, keys_of
 from kstream.core.incidents import Incidents
 from kstream.core.journal import Journal
+from kstream.core.patience import Patience
 from kstream.core.ports import Scope
 from kstream.core.progress import DONE, PARKED, Progress
 from kstream.core.run import Run
-from kstream.core.running import mode_of, runner_for
+from kstream.core.running import runner_for
 from kstream.core.settling import Settling
 from kstream.core.shielded import Shielded
 from kstream.core.telemetry import BatchContext
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from kstream.core.batch import Batch
     from kstream.core.consumer import Consumer
     from kstream.core.outcome import Outcome
-    from kstream.core.ports import Clock
+    from kstream.core.ports import Clock, Ledger
     from kstream.core.telemetry import Telemetry
 
 FOREVER = float("inf")
@@ -59,12 +62,12 @@ class Processor:
         self._uniform = uniform
         self._telemetry = Shielded(consumer.watching(telemetry))
         self._circuit = Circuit(consumer.breaker) if consumer.breaker else None
-        self._ledger = GuardedLedger(consumer.ledger) if consumer.ledger is not None else None
         self._sink = GuardedSink(consumer.dead_letters) if consumer.dead_letters is not None else None
         self._handler = consumer.build_handler()
         self._mode = mode_of(consumer, self._handler)
+        self._ledger = guarded(consumer.ledger, transactional=self._mode == "transactional")
         self._keyed = self._handler if isinstance(self._handler, RecordHandler) and has_keys(self._handler) else None
-        self._runner = runner_for(consumer, self._handler)
+        self._runner = runner_for(consumer, self._handler, clock)
         self._process = watched(self._handler, self._telemetry, clock, uniform)
         self._in_hand: tuple[Progress, Incidents] | None = None
         if isinstance(self._handler.telemetry, Hooks):  # unless the handler has an attribute of its own by that name
@@ -141,7 +144,10 @@ class Processor:
 
     def _prepare(self, context: BatchContext, progress: Progress, incidents: Incidents, deadline: float) -> Run:
         consumer, batch = self.consumer, context.batch
-        journal = self._journal(context.scope, incidents)
+        ledger = self._ledger
+        if ledger is not None and deadline != FOREVER:
+            ledger = ledger.within(Patience(lambda: deadline - self._clock.monotonic()))
+        journal = self._journal(ledger, context.scope, incidents)
         refused: dict[int, Exception] = dict(batch.malformed())
         duplicates = None
         if journal is not None:
@@ -185,13 +191,14 @@ class Processor:
             dead_letters=self._sink,
             max_workers=consumer.max_workers,
             enter=entering(),
+            ledger=ledger if isinstance(ledger, GuardedTransactionalLedger) else None,
         )
 
-    def _journal(self, scope: Scope, incidents: Incidents) -> Journal | None:
-        if self._ledger is None or scope is NOWHERE:
+    def _journal(self, ledger: Ledger | None, scope: Scope, incidents: Incidents) -> Journal | None:
+        if ledger is None or scope is NOWHERE:
             return None
         save_every = {"sparse": self.consumer.save_every, "full": 1, "transactional": None}[self._mode]
-        return Journal(self._ledger, scope, incidents, save_every=save_every)
+        return Journal(ledger, scope, incidents, save_every=save_every)
 
     def _remember(self, run: Run, *, since: int | None) -> None:
         """Writes to the ledger what is done from sequence number ``since`` on (None: from the start) and not in it yet."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from kstream.core.errors import ConfigurationError
+from kstream.core.given import check_exception_types, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +38,16 @@ class Retry:
     wait: wait_base | None = None
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ConfigurationError(f"Retry(attempts={self.attempts}): at least 1, the first try itself")
-        if self.base < 0 or self.cap < self.base:
+        check_number("Retry(attempts", self.attempts, least=1, whole=True, what="the first try included")
+        check_number("Retry(base", self.base, least=0, what="seconds")
+        check_number("Retry(cap", self.cap, least=0, what="seconds")
+        check_exception_types("Retry(on", self.on)
+        if self.cap < self.base:
             raise ConfigurationError(f"Retry(base={self.base}, cap={self.cap}): 0 <= base <= cap, in seconds")
         if self.exhausted not in ("fail", "dead_letter"):
             raise ConfigurationError(f"Retry(exhausted={self.exhausted!r}): 'fail' or 'dead_letter'")
+        if self.wait is not None and not callable(self.wait):
+            raise ConfigurationError(f"Retry(wait={self.wait!r}): a tenacity wait strategy, such as wait_fixed(2)")
 
     def allows(self, error: BaseException, attempt: int) -> bool:
         """Whether attempt number ``attempt``, which raised ``error``, may be followed by another."""

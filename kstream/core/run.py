@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from inspect import isasyncgen, isawaitable, isgenerator
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.errors import Reject
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kstream.core.incidents import Incidents
-    from kstream.core.ports import Clock, DeadLetterSink, Scope
+    from kstream.core.ports import Clock, DeadLetterSink, Scope, TransactionalLedger
     from kstream.core.progress import Progress
     from kstream.core.record import Record
     from kstream.core.settling import Failures, Settling
@@ -25,6 +27,7 @@ class Run:
 
     ``refused``   records that no handler may see, each with the error that meets it when its turn comes.
     ``deadline``  in the clock's monotonic seconds.
+    ``ledger``    where a ``TransactionalHandler``'s transactions begin.
     ``enter``     called with each record that is taken in hand, where somebody follows them.
     """
 
@@ -40,6 +43,20 @@ class Run:
     dead_letters: DeadLetterSink | None
     max_workers: int
     enter: Callable[[Record], object] | None
+    ledger: TransactionalLedger | None = None
+
+    def admits(self, index: int) -> bool:
+        """Whether record ``index`` may be tried now. Waits for a record of the same idempotency key that another worker
+        has in hand: once that is settled, this one is skipped, or tried in its place."""
+        while (admitted := self.watch.admits(index)) is None:
+            ended = threading.Event()
+            if (admitted := self.watch.admits(index, ended.set)) is not None:
+                break
+            left = self.deadline - self.clock.monotonic()
+            ended.wait(None if left == inf else min(max(0.0, left), threading.TIMEOUT_MAX))
+            if self.progress.stopped or self.out_of_time():
+                return False
+        return admitted
 
     def out_of_time(self) -> bool:
         """Stops the batch if its deadline has come."""

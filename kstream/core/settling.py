@@ -78,7 +78,7 @@ class Settling:
         while True:
             if self._dependency_fails(failures.values()):
                 # Not the record's fault: it waits for the next delivery, with everything else.
-                self._progress.stop()
+                self._progress.stop(out_of_time=self._clock.monotonic() >= self._deadline)
                 return
             again: Failures = {}
             given_up = 0

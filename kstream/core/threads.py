@@ -100,7 +100,10 @@ class _Hand:
                 if indexes:
                     # Told before anything is started: whoever stops the batch and then looks sees every lane in work.
                     self.index = indexes[0]
-                    self._lane(self._run, indexes)
+                    try:
+                        self._lane(self._run, indexes)
+                    finally:
+                        self._run.watch.left(indexes)
         except BaseException:
             self._run.progress.stop()
             raise

@@ -17,7 +17,7 @@ from kstream.core.run import check_ran
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from kstream.core.ports import Transaction, TransactionalLedger
+    from kstream.core.ports import Transaction
     from kstream.core.record import Record
     from kstream.core.run import Run
     from kstream.core.settling import Failures
@@ -29,9 +29,10 @@ LONGEST = 1.0
 class Group:
     """Records applied in one open transaction, none of them done before it commits."""
 
-    def __init__(self, run: Run, ledger: TransactionalLedger) -> None:
+    def __init__(self, run: Run) -> None:
+        assert run.ledger is not None
         self._run = run
-        self._ledger = ledger
+        self._ledger = run.ledger
         self._transaction: Transaction | None = None
         self._until = 0.0
         self._applied: dict[int, int] = {}
@@ -97,9 +98,9 @@ class Group:
         return applied
 
 
-def run_lane(run: Run, indexes: Iterable[int], *, ledger: TransactionalLedger) -> None:
+def run_lane(run: Run, indexes: Iterable[int]) -> None:
     """Processes these records in order, as ``inline.run_lane`` does, each exactly once."""
-    group = Group(run, ledger)
+    group = Group(run)
     try:
         for index, record in run.progress.batch.walk(indexes):
             if run.progress.stopped or run.out_of_time():
@@ -107,10 +108,10 @@ def run_lane(run: Run, indexes: Iterable[int], *, ledger: TransactionalLedger) -
             if run.progress.states[index] or _is_behind_another(run, record):
                 continue
             if group.holds_twin(index):
-                _commit(group, run, ledger)
+                _commit(group, run)
                 if _is_behind_another(run, record):
                     continue
-            if run.watch.asks and not run.watch.admits(index):
+            if run.watch.asks and not _admits(group, run, index):
                 continue
             try:
                 if index in run.refused:
@@ -120,16 +121,26 @@ def run_lane(run: Run, indexes: Iterable[int], *, ledger: TransactionalLedger) -
                 raise
             except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
                 # Committed first: what the group holds must neither wait for this record's pauses nor be undone with it.
-                _commit(group, run, ledger)
-                _settle(run, record, {index: error}, ledger)
+                _commit(group, run)
+                _settle(run, record, {index: error})
             if group.due:
-                _commit(group, run, ledger)
-        _commit(group, run, ledger)
+                _commit(group, run)
+        _commit(group, run)
     except LedgerError as error:
         run.progress.stop()
+        run.out_of_time()  # which may be why it failed: no store waits longer
         run.incidents.ledger_failed(error)
     finally:
         group.abandon()
+
+
+def _admits(group: Group, run: Run, index: int) -> bool:
+    admitted = run.watch.admits(index)
+    if admitted is None:
+        # Another worker has its twin in hand. Nobody who waits may hold what that one could be waiting for.
+        _commit(group, run)
+        admitted = not _is_behind_another(run, run.progress.batch.records[index]) and run.admits(index)
+    return admitted
 
 
 def _effect(process: Callable[[Record, Any], object], record: Record, transaction: Any) -> None:
@@ -142,7 +153,7 @@ def _is_behind_another(run: Run, record: Record) -> bool:
     return progress.stopped or (bool(progress.blocked) and record.outer_key in progress.blocked)
 
 
-def _commit(group: Group, run: Run, ledger: TransactionalLedger) -> None:
+def _commit(group: Group, run: Run) -> None:
     """Commits the group. If an effect in it is at fault, each of its records is tried alone, and answers for itself."""
     try:
         group.commit()
@@ -155,24 +166,24 @@ def _commit(group: Group, run: Run, ledger: TransactionalLedger) -> None:
             if _is_behind_another(run, record) or run.out_of_time():
                 run.watch.released(index)
                 continue
-            failures = {index: error} if len(indexes) == 1 else _attempt_alone(run, [index], ledger=ledger)
+            failures = {index: error} if len(indexes) == 1 else _attempt_alone(run, [index])
             if failures:
-                _settle(run, record, failures, ledger)
+                _settle(run, record, failures)
 
 
-def _settle(run: Run, record: Record, failures: Failures, ledger: TransactionalLedger) -> None:
+def _settle(run: Run, record: Record, failures: Failures) -> None:
     """Settles this record's failure, unless one before it has meanwhile turned out not to be done."""
     if _is_behind_another(run, record):
         for index in failures:
             run.watch.released(index)
     else:
-        settle(run, failures, partial(_attempt_alone, ledger=ledger))
+        settle(run, failures, _attempt_alone)
 
 
-def _attempt_alone(run: Run, indexes: Sequence[int], *, ledger: TransactionalLedger) -> Failures:
+def _attempt_alone(run: Run, indexes: Sequence[int]) -> Failures:
     """Another attempt at one record, in a transaction of its own."""
     [index] = indexes
-    group = Group(run, ledger)
+    group = Group(run)
     try:
         group.apply(index)
         group.commit()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from kstream.core.breaker import Circuit
     from kstream.core.idempotency import Duplicates
     from kstream.core.journal import Journal
@@ -52,10 +54,10 @@ class Watch:
         """Whether a circuit waits to hear how the record that it admitted fared."""
         return self._circuit is not None and self._circuit.in_doubt
 
-    def admits(self, index: int) -> bool:
-        """Whether record ``index`` may be tried now."""
-        if self.duplicates is not None and not self.duplicates.admits(index):
-            return False
+    def admits(self, index: int, ended: Callable[[], object] | None = None) -> bool | None:
+        """Whether record ``index`` may be tried now. None: nobody can say before its twin has ended; see ``Duplicates``."""
+        if self.duplicates is not None and not (admitted := self.duplicates.admits(index, ended)):
+            return admitted
         # Asked last: an open circuit admits one record, and that one must then be tried.
         if self._circuit is not None and not self._circuit.admits(self._clock.monotonic()):
             self.released(index)
@@ -76,14 +78,24 @@ class Watch:
     def _took_effect(self, index: int) -> None:
         if self._circuit is not None:
             self._circuit.succeeded()
-        key = None if self.duplicates is None else self.duplicates.done(index)
+        if self.duplicates is None:
+            return
+        key = self.duplicates.key(index)
+        # Noted first: a twin that waits is skipped from then on, and who skips it must not be alone in knowing why.
         if key is not None and self.journal is not None and self._notes_keys:
             self.journal.note_key(key)
+        self.duplicates.done(index)
 
     def released(self, index: int) -> None:
         """Record ``index`` was tried and is not done."""
         if self.duplicates is not None:
             self.duplicates.released(index)
+
+    def left(self, indexes: Iterable[int]) -> None:
+        """Whoever had these records in hand has gone, however that came: none of them is under way any more."""
+        if self.duplicates is not None:
+            for index in indexes:
+                self.duplicates.released(index)
 
     def opens_circuit(self, error: Exception) -> bool:
         """Counts a failed attempt; True if it is a dependency's failure and nothing more should be tried."""

@@ -7,7 +7,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.context import current_attempt
-from kstream.core.handler import BatchHandler
+from kstream.core.handler import BatchHandler, TransactionalHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,8 @@ def watched(
     watcher = Watcher(telemetry, clock, uniform)
     if not watcher.watches or isinstance(handler, BatchHandler):
         return handler.process
+    if isinstance(handler, TransactionalHandler):
+        return watcher.wrap_effect(handler.process)
     return (watcher.wrap_async if iscoroutinefunction(handler.process) else watcher.wrap)(handler.process)
 
 
@@ -41,10 +43,10 @@ class Watcher:
         self.watches = bool(timed)
 
     def wrap(self, process: Callable[..., Any]) -> Callable[..., Any]:
-        """``def process(record, ...)``, told of."""
+        """``def process(record)``, told of."""
         time, slow_after, left_out = self._time, self._slow_after, self._gap()
 
-        def watched(record: Record, *more: Any) -> Any:
+        def watched(record: Record) -> Any:
             nonlocal left_out
             left_out -= 1
             if sampled := left_out < 0:
@@ -52,7 +54,29 @@ class Watcher:
                 self._started(record)
             started_at = time()
             try:
-                result = process(record, *more)
+                result = process(record)
+            except BaseException as error:
+                self._finished(record, error, started_at)
+                raise
+            if sampled or time() - started_at >= slow_after:
+                self._finished(record, None, started_at)
+            return result
+
+        return watched
+
+    def wrap_effect(self, process: Callable[..., Any]) -> Callable[..., Any]:
+        """``def process(record, transaction)``, told of."""
+        time, slow_after, left_out = self._time, self._slow_after, self._gap()
+
+        def watched(record: Record, transaction: Any) -> Any:
+            nonlocal left_out
+            left_out -= 1
+            if sampled := left_out < 0:
+                left_out = self._gap()
+                self._started(record)
+            started_at = time()
+            try:
+                result = process(record, transaction)
             except BaseException as error:
                 self._finished(record, error, started_at)
                 raise

@@ -100,8 +100,7 @@ class ConsumerDestination:
         handler, ledger = consumer.build_handler(), consumer.ledger
         transactional = isinstance(handler, TransactionalHandler)
         if ledger is not None:
-            # With save_every, the keys of parked records are marked along the way, in a transactional ledger too.
-            self._detour = detour_of(ledger, keys_hold=transactional and consumer.save_every is None)
+            self._detour = detour_of(ledger, keys_hold=transactional)
         replayed = replace(
             consumer,
             handler=handler,

@@ -56,10 +56,6 @@ class Checkpoints(Protocol):
         """All of them or none; durable on return. A checkpoint never goes back, nor does a shard un-end."""
         ...
 
-    def forget(self, stream: StreamKey) -> None:
-        """As if this consumer had never read this stream: the next start is a first start."""
-        ...
-
 
 # A sequence number is compared by value: by its length and then its digits, leading zeros aside. Some emulators pad it.
 _SCHEMA = """CREATE TABLE IF NOT EXISTS kstream_checkpoints (
@@ -84,7 +80,6 @@ _SAVE = """INSERT INTO kstream_checkpoints AS old VALUES (?, ?, ?, ?, ?, ?, ?)
             THEN excluded.sequence_number ELSE old.sequence_number END,
         ended = max(old.ended, excluded.ended),
         starts_at = coalesce(old.starts_at, excluded.starts_at)"""
-_FORGET = "DELETE FROM kstream_checkpoints WHERE consumer = ? AND stream_arn = ? AND created_at_ms = ?"
 
 _BUSY_TIMEOUT_S = 5.0
 _WAL_TRIES = 50
@@ -121,10 +116,6 @@ class SQLiteCheckpoints:
         ]
         with self._transaction("write") as connection:
             connection.executemany(_SAVE, rows)
-
-    def forget(self, stream: StreamKey) -> None:
-        with self._transaction("write") as connection:
-            connection.execute(_FORGET, _key(stream))
 
     def close(self) -> None:
         """Closes the file; the next use opens it again."""
@@ -182,34 +173,6 @@ class SQLiteCheckpoints:
             connection.close()
             raise
         return connection
-
-
-class MemoryCheckpoints:
-    """``Checkpoints`` that end with the process, for tests and throw-away runs."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._saved: dict[StreamKey, dict[str, ShardCheckpoint]] = {}
-
-    def load(self, stream: StreamKey) -> dict[str, ShardCheckpoint]:
-        with self._lock:
-            return dict(self._saved.get(stream, {}))
-
-    def save(self, stream: StreamKey, checkpoints: Mapping[str, ShardCheckpoint]) -> None:
-        with self._lock:
-            shards = self._saved.setdefault(stream, {})
-            for shard_id, new in checkpoints.items():
-                old = shards.get(shard_id, ShardCheckpoint())
-                numbers = [each for each in (old.sequence_number, new.sequence_number) if each is not None]
-                shards[shard_id] = ShardCheckpoint(
-                    sequence_number=max(numbers, key=int, default=None),
-                    ended=old.ended or new.ended,
-                    starts_at=new.starts_at if old.starts_at is None else old.starts_at,
-                )
-
-    def forget(self, stream: StreamKey) -> None:
-        with self._lock:
-            self._saved.pop(stream, None)
 
 
 def _key(stream: StreamKey) -> tuple[str, str, int]:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from kstream.clock import SystemClock
-from kstream.core.errors import ConfigurationError, LedgerError
+from kstream.core.given import check_number
 from kstream.core.ledger_keys import DEFAULT_TTL, key_digest, scope_key, sequence_key, sequence_of, ttl_seconds
+from kstream.core.patience import ENDLESS
+from kstream.stores.postgres_connections import Connections, failed, psycopg
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from datetime import timedelta
-    from types import ModuleType, TracebackType
+    from types import TracebackType
     from typing import Self
 
-    from psycopg import Connection
-
+    from kstream.core.patience import Patience
     from kstream.core.ports import Clock, Scope
     from kstream.core.record import Position
+    from kstream.stores.postgres_connections import AnyConnection
     from kstream.stores.postgres_transaction import PostgresTransaction
 
 # One row for each user record, so that two transactions that mark the same one meet at its key: the second waits for the
@@ -42,8 +44,6 @@ _SCHEMA = (
     )""",
     "CREATE INDEX IF NOT EXISTS kstream_ledger_keys_expiry ON kstream_ledger_keys (expires_at)",
 )
-# Two that make the tables at once would collide in the catalogue; this number, the same for all, lets one wait.
-_SCHEMA_LOCK = 0x6B737472
 
 _LOAD = """SELECT sequence, sub_sequence FROM kstream_ledger
     WHERE scope = %s AND sequence BETWEEN %s AND %s AND expires_at > %s"""
@@ -74,6 +74,10 @@ class PostgresLedger:
     ``dsn``          a connection string or URL, as libpq reads it; its password stays out of every message.
     ``group_limit``  how many records of a ``TransactionalHandler`` share a transaction.
 
+    No call waits for another's lock, or for a connection, for longer than the invocation has left. How long a server may
+    take that answers slowly, or falls silent, is for the ``dsn`` to say: ``options='-c statement_timeout=5s'``,
+    ``tcp_user_timeout``.
+
     Connects at the first use. Thread-safe: each transaction has a connection of its own, kept for the next one. Needs
     psycopg (``kstream[postgres]``). Raises ``LedgerError``, and ``ConfigurationError`` without psycopg.
     """
@@ -81,15 +85,17 @@ class PostgresLedger:
     def __init__(
         self, dsn: str, *, ttl: timedelta = DEFAULT_TTL, group_limit: int = 200, clock: Clock | None = None
     ) -> None:
-        if group_limit < 1:
-            raise ConfigurationError(f"PostgresLedger(group_limit={group_limit}): at least 1")
+        check_number("PostgresLedger(group_limit", group_limit, least=1, whole=True)
         self.group_limit = group_limit
-        self._dsn = dsn
         self._ttl = ttl_seconds(ttl)
         self._clock = clock or SystemClock()
-        self._lock = threading.Lock()
-        self._idle: list[Connection[tuple[Any, ...]]] = []
-        self._prepared = False
+        self._connections = Connections(dsn, _SCHEMA)
+        self._patience = ENDLESS
+
+    def within(self, patience: Patience) -> Self:
+        hurried = copy(self)
+        hurried._patience = patience  # noqa: SLF001 - its own class
+        return hurried
 
     def load(self, scope: Scope, first: int, last: int) -> dict[int, int]:
         done: dict[int, int] = {}
@@ -133,22 +139,20 @@ class PostgresLedger:
             cursor.execute(_PURGE_KEYS, (now, _PURGE_FACTOR * len(rows)))
 
     def begin(self, scope: Scope) -> PostgresTransaction:
-        connection = self._take("write")
+        connection = self._connections.take("write", self._patience)
         from kstream.stores.postgres_transaction import PostgresTransaction
 
         return PostgresTransaction(
             connection,
             claim=partial(_claim, connection, scope, self._clock, self._ttl),
             tidy=partial(_tidy, connection, self._clock),
-            over=partial(self._give_back, connection),
+            over=partial(self._connections.give_back, connection),
+            hurry=partial(self._connections.hurry, self._patience),
         )
 
     def close(self) -> None:
         """Closes its idle connections. A later use connects again."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -159,70 +163,21 @@ class PostgresLedger:
         self.close()
 
     @contextmanager
-    def _transaction(self, verb: str) -> Iterator[Connection[tuple[Any, ...]]]:
-        connection = self._take(verb)
+    def _transaction(self, verb: str) -> Iterator[AnyConnection]:
+        connection = self._connections.take(verb, self._patience)
         try:
             yield connection
             connection.commit()
         except BaseException as error:
             connection.close()
-            if isinstance(error, _psycopg().Error):
-                raise _failed(verb, error) from error
+            if isinstance(error, psycopg().Error):
+                raise failed(verb, error) from error
             raise
-        self._give_back(connection)
-
-    def _take(self, verb: str) -> Connection[tuple[Any, ...]]:
-        """An idle connection that still lives, or a new one."""
-        psycopg = _psycopg()
-        while (connection := self._idle_one()) is not None:
-            try:
-                connection.execute("SELECT 1")  # a server that restarted since has left a dead one
-            except psycopg.Error:
-                connection.close()
-            else:
-                return connection
-        try:
-            fresh = cast("Connection[tuple[Any, ...]]", psycopg.connect(self._dsn))
-        except psycopg.ProgrammingError:
-            # Its words repeat parts of the string, and with them perhaps the password.
-            raise LedgerError(f"cannot {verb} the ledger in PostgreSQL: its dsn is no connection string") from None
-        except psycopg.Error as error:
-            raise _failed(verb, error) from error
-        try:
-            self._prepare(fresh)
-        except psycopg.Error as error:
-            fresh.close()
-            raise _failed(verb, error) from error
-        return fresh
-
-    def _idle_one(self) -> Connection[tuple[Any, ...]] | None:
-        with self._lock:
-            return self._idle.pop() if self._idle else None
-
-    def _prepare(self, connection: Connection[tuple[Any, ...]]) -> None:
-        """Makes the tables, if they are not there. Where it may not make them, somebody who may has to."""
-        if self._prepared:
-            return
-        found = connection.execute("SELECT to_regclass('kstream_ledger'), to_regclass('kstream_ledger_keys')")
-        if None in (found.fetchone() or (None,)):
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-            for statement in _SCHEMA:
-                connection.execute(statement.encode())
-        connection.commit()
-        self._prepared = True
-
-    def _give_back(self, connection: Connection[tuple[Any, ...]]) -> None:
-        if not connection.closed:
-            with self._lock:
-                self._idle.append(connection)
-
-
-def _failed(verb: str, error: Exception) -> LedgerError:
-    return LedgerError(f"cannot {verb} the ledger in PostgreSQL: {str(error).strip() or type(error).__name__}")
+        self._connections.give_back(connection)
 
 
 def _claim(
-    connection: Connection[tuple[Any, ...]], scope: Scope, clock: Clock, ttl: float, position: Position, key: str | None
+    connection: AnyConnection, scope: Scope, clock: Clock, ttl: float, position: Position, key: str | None
 ) -> bool:
     now = clock.time()
     until = now + ttl
@@ -234,7 +189,7 @@ def _claim(
     return connection.execute(_CLAIM_KEY, (_place(scope), key_digest(key), until, now)).fetchone() is not None
 
 
-def _tidy(connection: Connection[tuple[Any, ...]], clock: Clock, most: int) -> None:
+def _tidy(connection: AnyConnection, clock: Clock, most: int) -> None:
     now = clock.time()
     connection.execute(_PURGE, (now, most))
     connection.execute(_PURGE_KEYS, (now, most))
@@ -242,11 +197,3 @@ def _tidy(connection: Connection[tuple[Any, ...]], clock: Clock, most: int) -> N
 
 def _place(scope: Scope) -> str:
     return scope_key(scope._replace(shard_id=""))
-
-
-def _psycopg() -> ModuleType:
-    try:
-        import psycopg
-    except ImportError as error:
-        raise ConfigurationError("PostgresLedger needs psycopg: pip install 'kstream[postgres]'") from error
-    return psycopg

@@ -29,6 +29,8 @@ class PostgresTransaction:
     ``tidy``   clears away as many rows, of those that have expired.
     ``over``   called once with the connection, when the transaction has ended; it may be broken.
 
+    ``hurry``  gives the statement that bounds further waits for locks, or none.
+
     Implements ``kstream.core.ports.Transaction``.
     """
 
@@ -39,11 +41,14 @@ class PostgresTransaction:
         claim: Callable[[Position, str | None], bool],
         tidy: Callable[[int], None],
         over: Callable[[], None],
+        hurry: Callable[[], bytes],
     ) -> None:
         self._connection = connection
         self._claim = claim
         self._tidy = tidy
         self._over = over
+        self._hurry = hurry
+        self._hurried = False
         self._open = True
         self._applied = 0
 
@@ -58,7 +63,11 @@ class PostgresTransaction:
         if not self._open:
             raise LedgerError("this transaction is over")
         try:
-            self._connection.execute(f"SAVEPOINT {SAVEPOINT}".encode())
+            savepoint = f"SAVEPOINT {SAVEPOINT}".encode()
+            if hurry := self._hurry():
+                self._hurried = True
+                savepoint = hurry + b"; " + savepoint
+            self._connection.execute(savepoint)
             if not self._claim(position, key):
                 self._back_to_savepoint()
                 return False
@@ -124,8 +133,14 @@ class PostgresTransaction:
         except psycopg.Error as failure:
             _fail_if_ended(failure)
             raise LedgerError(f"cannot write the ledger in PostgreSQL: {words(failure)}") from error
-        if isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_STORE_FAILS):
+        if isinstance(error, psycopg.Error) and self._blames_store(error):
             fail("write", error)
+
+    def _blames_store(self, error: psycopg.Error) -> bool:
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            # A wait that the deadline has cut short says nothing of the record; a NOWAIT of the handler's own does.
+            return self._hurried and error.diag.source_function == "ProcessInterrupts"
+        return (error.sqlstate or "").startswith(_STORE_FAILS)
 
     def _back_to_savepoint(self) -> None:
         self._connection.execute(f"ROLLBACK TO {SAVEPOINT}".encode())

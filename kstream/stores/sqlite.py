@@ -6,24 +6,29 @@ The tables are plain, so that a handler's own effect commits with its markers in
 from __future__ import annotations
 
 import sqlite3
-import threading
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kstream.clock import SystemClock
-from kstream.core.errors import ConfigurationError, LedgerError
+from kstream.core.errors import ConfigurationError
+from kstream.core.given import check_number
 from kstream.core.ledger_keys import DEFAULT_TTL, key_digest, scope_key, sequence_key, sequence_of, ttl_seconds
+from kstream.core.patience import ENDLESS
+from kstream.stores.sqlite_file import SQLiteFile
 from kstream.stores.sqlite_transaction import SQLiteTransaction
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from datetime import timedelta
     from types import TracebackType
     from typing import Self
 
+    from kstream.core.patience import Patience
     from kstream.core.ports import Clock, Scope
     from kstream.core.record import Position
 
@@ -64,8 +69,6 @@ _KEYS_PER_QUERY = 500  # SQLite may be built to take as few as 999 parameters
 # Each save clears away up to twice what it adds: the file does not outgrow what is alive, and no save has to stop for a
 # great clean-up.
 _PURGE_FACTOR = 2
-
-_RETRY_PAUSE = 0.02  # seconds; between attempts to switch a file to WAL
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -113,7 +116,8 @@ class SQLiteLedger:
     transactions when the power fails, and its checkpoint would by then be ahead of what the ledger remembers. That is
     one fsync for each batch left unfinished.
 
-    Waits up to ``busy_timeout`` seconds for another process's write, then raises ``LedgerError``.
+    Waits up to ``busy_timeout`` seconds for another process's write, and no longer than the invocation has left; then it
+    raises ``LedgerError``.
 
     A ``TransactionalHandler``'s effects go into the same file; up to ``group_limit`` of its records share a transaction,
     which holds the file's write lock. Transactions have a connection of their own, and take turns.
@@ -128,24 +132,25 @@ class SQLiteLedger:
         group_limit: int = 200,
         clock: Clock | None = None,
     ) -> None:
-        if group_limit < 1:
-            raise ConfigurationError(f"SQLiteLedger(group_limit={group_limit}): at least 1")
+        check_number("SQLiteLedger(group_limit", group_limit, least=1, whole=True)
+        check_number("SQLiteLedger(busy_timeout", busy_timeout, least=0, what="seconds")
         if str(path) in {"", ":memory:"}:
             raise ConfigurationError(
                 f"SQLiteLedger({str(path)!r}) would be in memory: name a file, or take MemoryLedger()"
             )
-        self._path = Path(path).absolute()
         self._ttl = ttl_seconds(ttl)
-        self._busy_timeout = busy_timeout
         self._clock = clock or SystemClock()
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._file = SQLiteFile(Path(path).absolute(), busy_timeout=busy_timeout, clock=self._clock, prepare=prepare)
+        self._patience = ENDLESS
         self.group_limit = group_limit
-        self._turn = threading.Lock()
-        self._transactions: sqlite3.Connection | None = None
+
+    def within(self, patience: Patience) -> Self:
+        hurried = copy(self)
+        hurried._patience = patience  # noqa: SLF001 - its own class
+        return hurried
 
     def load(self, scope: Scope, first: int, last: int) -> dict[int, int]:
-        with self._locked("read") as connection:
+        with self._connection("read") as connection:
             rows = connection.execute(
                 _LOAD, (scope_key(scope), sequence_key(first), sequence_key(last), self._clock.time())
             ).fetchall()
@@ -155,7 +160,7 @@ class SQLiteLedger:
         if not done:
             return
         now = self._clock.time()
-        with self._locked("write") as connection, _transaction(connection):
+        with self._connection("write") as connection, _transaction(connection):
             mark(connection, scope, done, now=now, expires_at=now + self._ttl)
             connection.execute(_PURGE, (now, _PURGE_FACTOR * len(done)))
 
@@ -163,7 +168,7 @@ class SQLiteLedger:
         wanted = {key_digest(key): key for key in keys}
         digests, place, now = list(wanted), _place(scope), self._clock.time()
         found: set[str] = set()
-        with self._locked("read") as connection:
+        with self._connection("read") as connection:
             for start in range(0, len(digests), _KEYS_PER_QUERY):
                 some = digests[start : start + _KEYS_PER_QUERY]
                 query = _LOAD_KEYS % ",".join("?" * len(some))
@@ -174,41 +179,31 @@ class SQLiteLedger:
         if not keys:
             return
         now = self._clock.time()
-        with self._locked("write") as connection, _transaction(connection):
+        with self._connection("write") as connection, _transaction(connection):
             mark_keys(connection, scope, keys, expires_at=now + self._ttl)
             connection.execute(_PURGE_KEYS, (now, _PURGE_FACTOR * len(keys)))
 
     def begin(self, scope: Scope) -> SQLiteTransaction:
-        self._turn.acquire()
+        file = self._file
+        connection = file.take_turn(self._patience)
         try:
-            connection = self._transactions
-            if connection is None:
-                connection = self._transactions = self._open()
-            connection.execute("BEGIN IMMEDIATE")
             self._clear_away(connection)
         except BaseException as error:
-            self._drop_transactions()
-            self._turn.release()
+            file.drop_turn()
             if isinstance(error, sqlite3.Error):
-                raise LedgerError(f"cannot write the ledger {str(self._path)!r}: {self._explain(error)}") from error
+                raise file.failed("write", error) from error
             raise
         return SQLiteTransaction(
             connection,
             is_marked=partial(self._is_marked, connection, scope),
             mark=partial(self._mark, connection, scope),
-            explain=self._explain,
-            ended=self._end_turn,
+            failed=file.failed,
+            ended=file.end_turn,
         )
 
     def close(self) -> None:
         """Closes the file, but for a transaction that is still open: it keeps its connection. Harmless when closed."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
-        if self._turn.acquire(blocking=False):
-            self._drop_transactions()
-            self._turn.release()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -217,6 +212,9 @@ class SQLiteLedger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _connection(self, verb: str) -> AbstractContextManager[sqlite3.Connection]:
+        return self._file.connection(verb, self._patience)
 
     def _is_marked(self, connection: sqlite3.Connection, scope: Scope, position: Position, key: str | None) -> bool:
         return is_marked(connection, scope, position, key, now=self._clock.time())
@@ -232,91 +230,6 @@ class SQLiteLedger:
         now = self._clock.time()
         connection.execute(_PURGE, (now, _PURGE_FACTOR * self.group_limit))
         connection.execute(_PURGE_KEYS, (now, _PURGE_FACTOR * self.group_limit))
-
-    def _end_turn(self) -> None:
-        assert self._transactions is not None
-        try:
-            self._transactions.total_changes  # noqa: B018 - asks whether it is closed, as a rollback that failed leaves it
-        except sqlite3.ProgrammingError:
-            self._transactions = None
-        self._turn.release()
-
-    def _drop_transactions(self) -> None:
-        connection, self._transactions = self._transactions, None
-        if connection is not None:
-            connection.close()
-
-    @contextmanager
-    def _locked(self, verb: str) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = self._open()
-                yield self._connection
-            except sqlite3.Error as error:
-                raise LedgerError(f"cannot {verb} the ledger {str(self._path)!r}: {self._explain(error)}") from error
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._switch_to_wal(connection)
-            connection.execute("PRAGMA synchronous = FULL")
-            prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
-        # Only the first to open a file switches it. SQLite does not wait for other processes there, so this does.
-        attempts = max(1, int(self._busy_timeout / _RETRY_PAUSE))
-        for attempt in range(attempts):
-            try:
-                (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-                if mode != "wal":
-                    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            except sqlite3.OperationalError as error:
-                if not _is(error, sqlite3.SQLITE_BUSY) or attempt == attempts - 1:
-                    raise
-                self._clock.sleep(_RETRY_PAUSE)
-            else:
-                if mode != "wal":
-                    raise sqlite3.OperationalError(
-                        "its file system cannot hold a write-ahead log: put it on a local disk"
-                    )
-                return
-
-    def _explain(self, error: sqlite3.Error) -> str:
-        folder = self._path.parent
-        if _is(error, sqlite3.SQLITE_CANTOPEN):
-            if not folder.exists():
-                return f"the directory {str(folder)!r} does not exist: make it, or name another path"
-            if self._path.is_dir():
-                return "it is a directory: name a file"
-            return f"{error}: this process needs to read and write it and its directory {str(folder)!r}"
-        for code, remedy in _REMEDIES.items():
-            if _is(error, code):
-                return f"{error}: {remedy}"
-        return str(error)
-
-
-_REMEDIES = {
-    sqlite3.SQLITE_READONLY: "let this process write to the file and to its directory",
-    sqlite3.SQLITE_PERM: "let this process read and write the file and its directory",
-    sqlite3.SQLITE_FULL: "make room on its disk",
-    sqlite3.SQLITE_IOERR: "look at its disk, at the room left on it and at limits on the size of files",
-    sqlite3.SQLITE_NOTADB: "name another path, or move that file away",
-    sqlite3.SQLITE_CORRUPT: "move the file away; a new one starts empty, and what is redelivered runs again",
-    sqlite3.SQLITE_BUSY: "another process held its write lock for too long: end it, or raise busy_timeout",
-}
-
-
-def _is(error: sqlite3.Error, code: int) -> bool:
-    # The low byte of an extended result code is its family.
-    found: int | None = getattr(error, "sqlite_errorcode", None)
-    return found is not None and found & 0xFF == code
 
 
 @contextmanager

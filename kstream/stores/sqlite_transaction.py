@@ -35,7 +35,7 @@ class SQLiteTransaction:
 
     ``is_marked``   whether a position, or a key, is marked as done.
     ``mark``        marks them, within the transaction.
-    ``explain``     says in words what a database error means.
+    ``failed``      makes a ``LedgerError`` of what was tried (a verb) and SQLite's error.
     ``ended``       called once, when the transaction is over.
 
     Implements ``kstream.core.ports.Transaction``.
@@ -47,13 +47,13 @@ class SQLiteTransaction:
         *,
         is_marked: Callable[[Position, str | None], bool],
         mark: Callable[[Position, str | None], None],
-        explain: Callable[[sqlite3.Error], str],
+        failed: Callable[[str, sqlite3.Error], LedgerError],
         ended: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._is_marked = is_marked
         self._mark = mark
-        self._explain = explain
+        self._failed = failed
         self._ended = ended
         self._open = True
         self._store_failed: sqlite3.Error | None = None
@@ -127,12 +127,12 @@ class SQLiteTransaction:
             self._connection.execute(f"ROLLBACK TO {SAVEPOINT}")
             self._connection.execute(f"RELEASE {SAVEPOINT}")
         except sqlite3.Error as failure:
-            raise LedgerError(f"cannot write the ledger: {self._explain(self._store_failed or failure)}") from error
+            raise self._failed("write", self._store_failed or failure) from error
         if self._store_failed is not None:
             self._fail("write", self._store_failed)
 
     def _fail(self, verb: str, error: sqlite3.Error) -> NoReturn:
-        raise LedgerError(f"cannot {verb} the ledger: {self._explain(error)}") from error
+        raise self._failed(verb, error) from error
 
     def _end(self) -> None:
         if self._open:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kstream.stores.memory import MemoryDeadLetters as MemoryDeadLetters
     from kstream.testing.clock import VirtualClock as VirtualClock
     from kstream.testing.events import LambdaContext as LambdaContext
+    from kstream.testing.events import enveloped as enveloped
     from kstream.testing.events import kinesis_event as kinesis_event
     from kstream.testing.events import stream_records as stream_records
     from kstream.testing.simulator import Faults as Faults
@@ -28,6 +29,7 @@ _HOMES = {
     "SimulatedTransactions": "kstream.testing.simulator",
     "Violation": "kstream.testing.simulator",
     "VirtualClock": "kstream.testing.clock",
+    "enveloped": "kstream.testing.events",
     "kinesis_event": "kstream.testing.events",
     "simulate": "kstream.testing.simulator",
     "stream_records": "kstream.testing.events",

@@ -2,6 +2,8 @@
 
 event = kinesis_event([b"one", ("two", "key-2"), {"amount": 3}])
 answer = lambda_handler(event, LambdaContext())
+
+``enveloped(b"one", {"traceparent": "..."})`` is a payload with headers.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kstream.core import events
 from kstream.core.delivery.batch import StreamRecord
+from kstream.core.envelope import seal
 from kstream.core.lambda_context import LambdaContext as CoreContext
 from kstream.core.record import Record
 from kstream.testing.clock import VirtualClock
@@ -35,7 +38,8 @@ def stream_records(
 ) -> list[StreamRecord]:
     """Kinesis records from simple inputs: numbered upwards from ``first_sequence_number``, a millisecond apart.
 
-    A ``Record`` or ``StreamRecord`` keeps its own key, number and arrival; one without a key gets ``key-<index>``.
+    A ``Record`` or ``StreamRecord`` keeps its own key, number and arrival; one without a key gets ``key-<index>``. A
+    ``Record`` with headers comes in an envelope, as the ingest API makes them; see also ``enveloped``.
     Raises ``TypeError`` for anything that is not one of ``Simple``.
     """
     made = []
@@ -44,12 +48,21 @@ def stream_records(
             made.append(record)
         elif isinstance(record, Record):
             arrived = record.arrived_at.timestamp()
-            made.append(StreamRecord(record.outer_key, record.sequence_number, record.data, arrived))
+            data = seal(record.data, record.headers) if record.headers else record.data
+            made.append(StreamRecord(record.outer_key, record.sequence_number, data, arrived))
         else:
             payload, key = record if isinstance(record, tuple) else (record, f"key-{index}")
             number = str(first_sequence_number + index)
             made.append(StreamRecord(key, number, _payload_bytes(payload), arrived_at + index / 1000))
     return made
+
+
+def enveloped(payload: Payload, headers: Mapping[str, str]) -> bytes:
+    """A payload with headers, as the ingest API puts it into a stream that has ``envelope``; a payload like any other.
+
+    Raises ``ValueError`` for headers that are not text.
+    """
+    return seal(_payload_bytes(payload), headers)
 
 
 def kinesis_event(

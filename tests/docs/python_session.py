@@ -6,26 +6,28 @@ import io
 import json
 import sys
 import traceback
-from contextlib import redirect_stdout
 from typing import Any
 
 
 def main() -> None:
-    answers, sys.stdout = sys.stdout, sys.stderr
+    # One for the whole page: a log handler made in one block writes to what it then was.
+    answers, printed = sys.stdout, io.StringIO()
+    sys.stdout = printed
     namespace: dict[str, Any] = {"__name__": "docs"}
     sys.path.insert(0, "")
     for line in sys.stdin:
         block = json.loads(line)
-        printed, problem = io.StringIO(), None
+        problem = None
         try:
             # Empty lines in front, so that a traceback names the page's own line.
             code = compile("\n" * (block["line"] - 1) + block["text"], block["page"], "exec")
-            with redirect_stdout(printed):
-                exec(code, namespace)
+            exec(code, namespace)
         except BaseException:
             problem = traceback.format_exc()
         answers.write(json.dumps({"printed": printed.getvalue(), "problem": problem}) + "\n")
         answers.flush()
+        printed.seek(0)
+        printed.truncate()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Does what a page says, from its top to its end, as its reader would.
 
 ``python``    run; the blocks of a page share a namespace. With ``file=NAME``: written, for a later block to use.
-``sh``        run, line by line. A ``kstream dev`` goes on until the page's end, and must then end well.
+``sh``        run, line by line. A ``kstream dev`` goes on until the next one or the page's end, and must then end well.
 ``console``   the lines after ``$`` are run, and what they print is compared with what is shown.
 ``output``    what the block before printed; with ``from=dev``, what ``kstream dev`` prints sooner or later.
 ``json``      parsed; with ``file=NAME`` written, and parsed line by line if the name says so. ``toml`` likewise.
@@ -69,8 +69,7 @@ class PageRun:
                 self._session.stdin.close()
                 self._session.wait(60)
             if self._dev is not None and error is None:
-                assert self._dev.interrupt() == 0, self._dev.said
-                assert "Stopped. Everything is kept" in self._dev.said
+                self._end_dev(self._dev)
 
     def run(self) -> None:
         blocks = self._page.blocks
@@ -164,13 +163,19 @@ class PageRun:
         return printed
 
     def _start(self, arguments: list[str]) -> str:
-        assert self._dev is None, "one kstream dev a page"
+        if self._dev is not None:
+            # As its reader would: Ctrl-C first.
+            self._end_dev(self._dev)
         self._dev = self._stack.enter_context(Running("dev", "--port", "0", *arguments, cwd=self._cwd))
         self._dev.wait_for(" reads stream ")
         told: dict[str, Any] = json.loads((self._cwd / ".kstream" / "dev.json").read_text())
         self._address = told["ingest_url"]
         self._dev.wait_for("\n", times=self._dev.said.count("\n"))
         return self._dev.said
+
+    def _end_dev(self, dev: Running) -> None:
+        assert dev.interrupt() == 0, dev.said
+        assert "Stopped. Everything is kept" in dev.said
 
     def _wait_for(self, shown: str) -> None:
         dev = self._dev

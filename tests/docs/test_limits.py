@@ -11,6 +11,7 @@ import typer
 import kstream
 from kstream import Consumer, EventError, Handler, on_lambda
 from kstream.cli.app import build
+from kstream.local.door import Lock
 from kstream.local.pipeline import Pipeline
 from tests.docs.pages import ROOT, Page
 
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
     from kstream import Record
 
 SAID = " ".join(Page("README.md").section("What it does not do").split())
-
-
-def test_no_adoption_of_what_stands(capsys: pytest.CaptureFixture[str]) -> None:
-    from deploy.__main__ import main
-
-    assert "adopts" in SAID
-    with pytest.raises(SystemExit) as ended:
-        main(["up", "--adopt"])
-    assert ended.value.code == 1
-    assert "unrecognized arguments: --adopt" in capsys.readouterr().err
 
 
 def test_no_other_event_source() -> None:
@@ -51,14 +42,10 @@ def test_no_windows_and_no_producer_library() -> None:
     assert not {"WindowHandler", "Producer", "AsyncProducer"} & set(kstream.__all__)
 
 
-def test_no_lock_at_the_local_door() -> None:
-    assert "takes everybody's records" in SAID
-    assert "authorize" not in inspect.signature(Pipeline).parameters
-
-
-def test_no_metrics_and_no_tracing() -> None:
-    assert "metrics and tracing" in SAID
-    assert {file.name for file in (ROOT / "kstream" / "telemetry").glob("*.py")} == {"__init__.py", "logs.py"}
+def test_no_lock_at_the_local_door_but_a_test_key() -> None:
+    assert "takes everybody's records, or with `--lock iam` those signed with a test key" in SAID
+    assert inspect.signature(Pipeline).parameters["lock"].default == "none"
+    assert [lock.value for lock in Lock] == ["none", "iam"]
 
 
 def test_no_doctor() -> None:

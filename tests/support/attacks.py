@@ -96,3 +96,21 @@ def header_keys(count: int, *, seed: int = 20130613) -> list[str]:
                 keys[trimmed] = None
         seed += 1
     return list(keys)[:count]
+
+
+def trace_headers(count: int, *, seed: int = 20130613) -> list[str]:
+    """So many values for a header that an envelope keeps: hostile ones, a few of them after something that is right."""
+    good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    forged = (
+        '","forged":"yes',
+        '"}}\\n' + FORGED,
+        f'"}},"x":{{"traceparent":"{good}',
+        '\\"}}',
+        f'","PartitionKey":"x"}},{{"Data":"{FORGED}',
+        "}}",
+        "==",
+        "fX0K",
+    )
+    values = dict.fromkeys((*forged, *(good + attack for attack in forged)))
+    values |= dict.fromkeys(header_keys(count, seed=seed))
+    return list(values)[:count]

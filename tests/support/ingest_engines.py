@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kstream.core.envelope import open_envelope
 from kstream.ingest.api import IngestApi, IngestStream, Unlocked
-from kstream.ingest.contract import Limits
+from kstream.ingest.contract import MOST_ENVELOPE_BYTES, Limits
 from kstream.ingest.engine.authorization import everyone
 from kstream.ingest.engine.integration import KinesisIntegration
 from kstream.ingest.gateway import Gateway
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from localstack_client.session import Session
 
     from kstream.aws.stream_writer import FailureKind
+    from kstream.core.envelope import Envelope
 
 STAGE = "test"
 
@@ -62,8 +64,46 @@ class Engine(Protocol):
         ...
 
 
-def document(stream: str) -> dict[str, Any]:
-    return deployed(IngestApi(streams=(IngestStream(name=stream, locks=(Unlocked(),), region="us-east-1"),)))
+def document(stream: str, *, envelope: bool = False) -> dict[str, Any]:
+    made = IngestStream(name=stream, locks=(Unlocked(),), region="us-east-1", envelope=envelope)
+    return deployed(IngestApi(streams=(made,)))
+
+
+def opened(data: bytes) -> Envelope:
+    """What is in what must be an envelope."""
+    found = open_envelope(data)
+    assert found is not None, data
+    return found
+
+
+class InEnvelopes:
+    """An engine whose stream has envelopes. ``taken`` tells payloads, as a consumer has them; ``headers`` are those of the
+    records that were taken last. Everything in the stream is an envelope, or this fails."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.url = engine.url
+        self.faulty_url = engine.faulty_url
+        self.stream = engine.stream
+        self.own_words = engine.own_words
+        self.header_encoding = engine.header_encoding
+        self.headers: list[dict[str, str]] = []
+
+    def taken(self) -> list[tuple[bytes, str]]:
+        records = []
+        self.headers = []
+        for data, key in self._engine.taken():
+            found = opened(data)
+            assert len(data) - len(found.payload) <= MOST_ENVELOPE_BYTES
+            records.append((found.payload, key))
+            self.headers.append(dict(found.headers))
+        return records
+
+    def streams(self) -> set[str]:
+        return self._engine.streams()
+
+    def fail(self, *faults: FailureKind | None) -> None:
+        self._engine.fail(*faults)
 
 
 class _Memory:
@@ -98,10 +138,11 @@ class LocalGateway(_Memory):
 
 
 @contextmanager
-def local_gateway() -> Iterator[Engine]:
+def local_gateway(*, envelope: bool = False) -> Iterator[Engine]:
     memory = MemoryStreams()
-    with GatewayServer(Gateway(document("orders"), memory, authorize=everyone)) as server:
-        yield LocalGateway(server.url, memory)
+    with GatewayServer(Gateway(document("orders", envelope=envelope), memory, authorize=everyone)) as server:
+        engine = LocalGateway(server.url, memory)
+        yield InEnvelopes(engine) if envelope else engine
 
 
 class LocalStackGateway:
@@ -110,7 +151,7 @@ class LocalStackGateway:
     own_words = True
     header_encoding = "latin-1"
 
-    def __init__(self, session: Session, endpoint: str, fake: _Memory, fake_url: str) -> None:
+    def __init__(self, session: Session, endpoint: str, fake: _Memory, fake_url: str, *, envelope: bool) -> None:
         self.stream = f"orders-{uuid.uuid4().hex[:8]}"
         fake.stream = self.stream
         self._fake = fake
@@ -122,8 +163,9 @@ class LocalStackGateway:
         self._position: str = self._kinesis.get_shard_iterator(
             StreamName=self.stream, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
-        self.url = self._imported(endpoint, document(self.stream))
-        self.faulty_url = self._imported(endpoint, _over_http(document(self.stream), fake_url))
+        body = document(self.stream, envelope=envelope)
+        self.url = self._imported(endpoint, body)
+        self.faulty_url = self._imported(endpoint, _over_http(body, fake_url))
 
     def taken(self) -> list[tuple[bytes, str]]:
         records: list[tuple[bytes, str]] = self._fake.taken()
@@ -179,12 +221,12 @@ class LocalStackGateway:
 
 
 @contextmanager
-def localstack_gateway(session: Session, endpoint: str) -> Iterator[LocalStackGateway]:
+def localstack_gateway(session: Session, endpoint: str, *, envelope: bool = False) -> Iterator[Engine]:
     memory = MemoryStreams()
     with _fake_kinesis(memory) as fake_url:
-        engine = LocalStackGateway(session, endpoint, _Memory("", memory), fake_url)
+        engine = LocalStackGateway(session, endpoint, _Memory("", memory), fake_url, envelope=envelope)
         try:
-            yield engine
+            yield InEnvelopes(engine) if envelope else engine
         finally:
             engine.delete()
 

@@ -86,6 +86,7 @@ def _network(draw: Callable[[Any], Any]) -> Given:
             "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
             "route_table_ids": ["rtb-0123456789abcdef0"],
             "existing_endpoints": draw(st.sampled_from([[], ["sqs"], ["dynamodb", "kinesis-streams"]])),
+            "xray_endpoint": draw(st.booleans()),
         }
     return _maybe(
         draw, {}, cidr=st.sampled_from(["10.0.0.0/16", "192.168.0.0/24"]), zones=st.integers(1, 6),
@@ -118,6 +119,7 @@ def _consumer(draw: Callable[[Any], Any], streams: list[str], *, in_network: boo
         environment=st.sampled_from([{}, {"LEVEL": "debug", "Empty": ""}]),
         log_retention_days=st.sampled_from(LOG_DAYS),
         tracing=st.booleans(),
+        dependencies=st.sampled_from(["zip", "layer"]),
         metrics=st.booleans(),
         ledger=st.sampled_from(["dynamodb", "none"]),
         dead_letters=st.sampled_from(letters),
@@ -227,6 +229,7 @@ def _door(draw: Callable[[Any], Any]) -> Given:
         dict(door),
         cors_origins=st.sampled_from([[], ["https://shop.example"], ["*"]]),
         key_required=st.booleans(),
+        envelope=st.booleans(),
     )
 
 

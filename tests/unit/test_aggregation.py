@@ -12,6 +12,7 @@ import kstream.aggregation
 from kstream.aggregation import aggregate, deaggregate
 from kstream.core.errors import EventError, UndecodableRecord
 from kstream.core.record import EventRecord, Record
+from kstream.testing import enveloped
 from tests.support.aggregates import seal
 
 AGGREGATE = aggregate([(b"one", "k1"), (b"two", "k2", "7")])
@@ -95,6 +96,21 @@ def test_a_record_that_was_inside_is_not_opened_again() -> None:
     (inner,) = deaggregate(aggregate([(AGGREGATE, "k")]))
     assert deaggregate(inner) == [inner]
     assert inner.data == AGGREGATE
+
+
+@pytest.mark.parametrize("make", [bytes, entry, from_boto3, Record, lambda data: EventRecord(entry(data))])
+def test_an_envelope_gives_its_payload_and_headers(make: Any) -> None:
+    [record] = deaggregate(make(enveloped("payload", {"a": "b"})))
+    assert (record.data, dict(record.headers)) == (b"payload", {"a": "b"})
+    assert deaggregate(record) == [record]
+
+
+def test_one_that_was_in_an_envelope_is_not_opened_again() -> None:
+    [record] = deaggregate(entry(enveloped(enveloped("x", {"a": "b"}), {})))
+    assert deaggregate(record) == [record]
+    assert record.data == enveloped("x", {"a": "b"})
+    [nested] = deaggregate(aggregate([(enveloped("x", {}), "k")]))
+    assert nested.data == enveloped("x", {})
 
 
 def test_plain_records_stay_encoded() -> None:

@@ -63,8 +63,9 @@ def test_the_package_itself_loads_next_to_nothing() -> None:
     assert {name for name in modules_after("import kstream") if name.startswith("kstream")} == {"kstream"}
 
 
-def test_the_codec_is_loaded_by_the_first_aggregate() -> None:
-    assert not any(name.startswith("kstream.core.aggregation") for name in modules_after(LAMBDA))
+def test_the_codec_is_loaded_by_the_first_aggregate_and_envelopes_by_the_first_of_them() -> None:
+    for module in ("kstream.core.aggregation", "kstream.core.envelope"):
+        assert not any(name.startswith(module) for name in modules_after(LAMBDA))
 
 
 def test_what_a_consumer_does_use_is_loaded() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import kstream
 
 # What the README and the design promise from ``kstream`` itself.
 PROMISED = {
+    "AsyncIngestClient",
     "BatchHandler",
     "CircuitBreaker",
     "Consumer",
@@ -61,6 +64,25 @@ def test_another_name_is_an_attribute_error() -> None:
         _ = kstream.Konsumer
     with pytest.raises(ImportError):
         from kstream import Konsumer  # noqa: F401
+
+
+def test_all_names_are_there_without_the_extras() -> None:
+    """What needs one says so, and which, when it is used."""
+    program = """
+import sys
+sys.modules["httpx"] = sys.modules["boto3"] = sys.modules["psycopg"] = None
+from kstream import *
+for client in (IngestClient, AsyncIngestClient):
+    try:
+        client("http://127.0.0.1:9", stream="orders")
+    except ConfigurationError as error:
+        print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.splitlines() == [
+        "IngestClient needs httpx: pip install 'kstream[ingest]'",
+        "AsyncIngestClient needs httpx: pip install 'kstream[ingest]'",
+    ]
 
 
 def test_every_error_is_in_one_tree_but_reject_which_is_the_handler_s() -> None:

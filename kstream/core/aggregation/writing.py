@@ -18,6 +18,7 @@ from kstream.core.aggregation.entry import (
 )
 from kstream.core.aggregation.reading import DIGEST_SIZE, MAGIC
 from kstream.core.aggregation.wire import varint
+from kstream.core.envelope import BEGINNING
 from kstream.core.record import NO_HEADERS, Record
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # The outer partition key of every aggregate. It routes nothing, because an explicit hash key goes with it.
 OUTER_KEY = "a"
+# What begins so alone would be read as something else.
+_WRAPPINGS = (MAGIC, BEGINNING)
 
 
 class UserRecord(NamedTuple):
@@ -122,12 +125,12 @@ class Aggregator:
         """The Kinesis record of what was added, and an empty aggregator; None if nothing was.
 
         ``alone_as_it_is``: a record that stayed alone goes out unwrapped under its own keys, as the KPL sends it, unless
-        that would lose something: its headers, or its plainness, where it begins like an aggregate itself.
+        that would lose something: its headers, or its plainness, where it begins like an aggregate or an envelope.
         """
         if not self._count:
             return None
         alone = self._alone
-        if alone_as_it_is and alone is not None and not alone.headers and not alone.data.startswith(MAGIC):
+        if alone_as_it_is and alone is not None and not alone.headers and not alone.data.startswith(_WRAPPINGS):
             outer = OuterRecord(alone.partition_key, alone.explicit_hash_key, alone.data)
         else:
             message = b"".join((*self._tables, self._entries))

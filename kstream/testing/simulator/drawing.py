@@ -9,13 +9,14 @@ from kstream.core.aggregation import Aggregate, Malformed, aggregate, parse
 from kstream.core.aggregation.reading import MAGIC
 from kstream.core.aggregation.writing import OUTER_KEY, hash_key_of
 from kstream.core.delivery.batch import StreamRecord
+from kstream.core.envelope import open_envelope
 from kstream.core.mapping import EventSourceMapping
 from kstream.core.record import Record
 from kstream.testing.events import stream_records
 from kstream.testing.simulator.stream import Carrier, Item, SimulatedShard, SimulatedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
     from random import Random
 
     from kstream.testing.events import Simple
@@ -55,13 +56,27 @@ def draw_records(random: Random) -> list[Simple]:
     return [({"n": number}, random.choice(keys)) for number in range(random.randint(3, 24))]
 
 
-def build_stream(random: Random, records: Iterable[Simple], faults: Faults, *, arn: str, now: float) -> SimulatedStream:
+def build_stream(
+    random: Random,
+    records: Iterable[Simple],
+    faults: Faults,
+    *,
+    arn: str,
+    now: float,
+    fact: Callable[[Record], Hashable] | None = None,
+) -> SimulatedStream:
     """Lays the records into shards, by the hash of their keys as Kinesis does, and draws what is to befall them.
 
     They arrive from ``now`` on. Sequence numbers are drawn, so that the number of digits changes on the way and shards
-    have numbers in common; those of a ``Record`` or ``StreamRecord`` are not kept.
+    have numbers in common; those of a ``Record`` or ``StreamRecord`` are not kept. ``fact``: what tells records apart that
+    are not one and the same, put twice.
     """
-    return _Builder(random, faults, arn, now).build(records)
+    stream = _Builder(random, faults, arn, now).build(records)
+    if fact is not None:
+        for item in stream.items():
+            if not item.malformed:
+                item.fact = fact(Record(item.data, partition_key=item.partition_key))
+    return stream
 
 
 class _Builder:
@@ -128,6 +143,8 @@ class _Builder:
         found = parse(data) if len(group) == 1 and data is group[0][0] else None
         if isinstance(found, Aggregate):  # one of the given records is an aggregate already
             group = [(each.data, each.partition_key) for each in found.iterate(Record(data))]
+        if found is None and len(group) == 1 and (envelope := open_envelope(data)):  # or in an envelope
+            group = [(envelope.payload, group[0][1])]
         if malformed or isinstance(found, Malformed):
             carrier.items.append(Item(shard, record, 0, data, outer_key, malformed=True))
             group = ()

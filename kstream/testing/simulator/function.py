@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.delivery.answer import Failure
-from kstream.core.errors import BatchUnfinished
+from kstream.core.errors import BatchUnfinished, ConfigurationError
 from kstream.testing.events import LambdaContext
 from kstream.testing.simulator.world import Dead
 
@@ -37,8 +37,10 @@ class Function:
         world = self._world
         if world.at_work:
             world.counts["at once"] += 1
+        environment = self._started()
+        if environment is None:
+            return Failure("the function could not start")
         world.at_work.append(invocation)
-        environment = self._environment()
         survives = False
         try:
             world.step("before the invocation")
@@ -57,7 +59,7 @@ class Function:
                 self._truth.violated("raised", f'answer="partial" raised {error!r}')
             return Failure(str(error))
         except Exception as error:  # noqa: BLE001 - whatever the code under test raises is the finding
-            self._truth.violated("raised", f"the Lambda handler raised {error!r}")
+            self._truth.violated("raised", f"the Lambda handler raised {error!r}", error)
             return Failure(repr(error))
         finally:
             world.at_work.pop()
@@ -73,6 +75,16 @@ class Function:
         for environment in self._idle:
             environment.close()
         self._idle.clear()
+
+    def _started(self) -> Environment | None:
+        """An environment; None, and a violation, if the handler could not be opened in it."""
+        try:
+            return self._environment()
+        except ConfigurationError:
+            raise  # a consumer that cannot work anywhere
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the code under test raises is the finding
+            self._truth.violated("raised", f"the function could not start: {error!r}", error)
+            return None
 
     def _environment(self) -> Environment:
         if self._idle:

@@ -30,6 +30,8 @@ class Report:
     ``run_twice``      effects beyond the first of a record.
     ``out_of_order``   effects that took hold before a record in front of them was settled.
     ``happened``       how often what happened, by name: deliveries, crashes, timeouts, duplicates and so on.
+    ``left_out``       sentences: what of the consumer was not simulated as it is.
+    ``cause``          the first exception of those that are themselves a violation, with its traceback.
     """
 
     seed: int
@@ -44,7 +46,9 @@ class Report:
     run_twice: int
     out_of_order: int
     happened: Mapping[str, int]
+    left_out: Sequence[str] = ()
     recorded: Trace = field(repr=False)
+    cause: BaseException | None = field(default=None, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -66,7 +70,7 @@ class Report:
         raise AssertionError(
             f"seed {self.seed}: {len(self.violations)} violation(s)\n{broken}\n"
             f"under {self.mapping}\nand {self.faults}\nup to the first:\n{told}"
-        )
+        ) from self.cause
 
 
 def judged(
@@ -77,6 +81,7 @@ def judged(
     mapping: EventSourceMapping,
     faults: Faults,
     happened: Mapping[str, int],
+    left_out: Sequence[str],
     trace: Trace,
 ) -> Report:
     """The report of a history that has come to its end, with what the consumer's ledger promises counted out."""
@@ -96,5 +101,7 @@ def judged(
         run_twice=run_twice,
         out_of_order=truth.overtaken,
         happened=dict(happened),
+        left_out=tuple(left_out),
         recorded=trace,
+        cause=truth.cause,
     )

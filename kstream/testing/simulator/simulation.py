@@ -10,13 +10,15 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from kstream.core.agreement import mode_of
+from kstream.core.consumer import Consumer
+from kstream.core.errors import ConfigurationError
 from kstream.core.handler import BatchHandler, TransactionalHandler
 from kstream.core.ports import TransactionalLedger
-from kstream.core.running import mode_of
 from kstream.runtimes.aws_lambda import LambdaHandler
 from kstream.settings import Settings
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
-from kstream.testing.clock import VirtualClock
+from kstream.testing.simulator import stored_letters
 from kstream.testing.simulator.drawing import build_stream, draw_mapping, draw_records
 from kstream.testing.simulator.faults import Faults
 from kstream.testing.simulator.function import Function
@@ -26,17 +28,19 @@ from kstream.testing.simulator.report import judged
 from kstream.testing.simulator.telling import Telling
 from kstream.testing.simulator.trace import Trace
 from kstream.testing.simulator.truth import Truth
+from kstream.testing.simulator.virtual_loop import SimulatedClock
 from kstream.testing.simulator.watched_handler import Stage, watched
 from kstream.testing.simulator.watched_stores import WatchedDeadLetters, WatchedLedger
 from kstream.testing.simulator.watched_transactions import WatchedTransactionalLedger
 from kstream.testing.simulator.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable, Iterator
 
-    from kstream.core.consumer import AnyHandler, Consumer, LedgerMode
+    from kstream.core.consumer import AnyHandler, LedgerMode
     from kstream.core.mapping import EventSourceMapping
     from kstream.core.ports import Clock, DeadLetterSink, Ledger
+    from kstream.core.record import Record
     from kstream.runtimes.aws_lambda import Answer
     from kstream.testing.events import LambdaContext, Simple
     from kstream.testing.simulator.report import Report
@@ -71,12 +75,14 @@ def simulate(
     dead_letters: DeadLetterSink | None = None,
     answer: Answer | None = None,
     timeout: float = 10.0,
+    fact: Callable[[Record], Hashable] | None = None,
     runtime: Runtime = lambda_runtime,
 ) -> Report:
     """Runs a consumer through one history of an event source mapping and the world around it. Deterministic.
 
     The real ``on_lambda`` runs the real events, in environments that crash, time out, and work side by side. Time is
-    virtual; nothing sleeps, and no thread is started that the seed does not order: ``max_workers`` counts as 1.
+    virtual, for ``asyncio.sleep`` too; nothing sleeps, and no thread is started that the seed does not order:
+    ``max_workers`` counts as 1, which the report's ``left_out`` says.
 
     ``seed``          makes all choices. The same arguments and the same seed replay a history step by step.
     ``faults``        what goes wrong; by default drawn from the seed.
@@ -88,13 +94,16 @@ def simulate(
                       transactions come from there: give it a file or a table of its own.
     ``answer``        as for ``on_lambda``; by default what the mapping needs.
     ``timeout``       the function's, in seconds of virtual time.
+    ``fact``          where the handler has an ``idempotency_key``: what tells records apart that are not one and the same,
+                      put twice. By default the partition key and the payload.
     ``runtime``       what runs the consumer, for tests of another than ``on_lambda``.
 
     A handler that draws random numbers or looks at the time makes histories of its own. Raises ``ConfigurationError``
-    for a consumer that cannot work, and passes on what its handler's ``open`` raises.
+    for a consumer that cannot work. What its handler's ``open`` raises is a violation.
     """
+    _check(consumer, mapping)
     random = Random(seed)  # noqa: S311 - reproducible is what it must be
-    clock = VirtualClock()
+    clock = SimulatedClock()
     faults = Faults.drawn(random) if faults is None else faults
     setup = _Setup(consumer, ledger, dead_letters, clock)
     if mapping is None:
@@ -106,6 +115,7 @@ def simulate(
         # Stores that are kept must not mix histories, not even two of the same seed.
         arn=f"arn:aws:kinesis:us-east-1:000000000000:stream/simulated-{seed}-{uuid4().hex}",
         now=clock.time(),
+        fact=fact,
     )
     trace = Trace()
     truth = Truth(stream, trace, ordered=setup.ordered, once=setup.mode == "transactional")
@@ -119,19 +129,45 @@ def simulate(
     finally:
         function.close()
         setup.close()
+    if dead_letters is not None and stored_letters.tells(dead_letters):
+        stored_letters.check(dead_letters, truth)
     promises = Promises(setup.mode, consumer.save_every, one_by_one=not setup.batches)
-    return judged(truth, promises, seed=seed, mapping=mapping, faults=faults, happened=world.counts, trace=trace)
+    return judged(
+        truth,
+        promises,
+        seed=seed,
+        mapping=mapping,
+        faults=faults,
+        happened=world.counts,
+        left_out=[*_left_out(consumer, dead_letters)],
+        trace=trace,
+    )
+
+
+def _check(consumer: object, mapping: EventSourceMapping | None) -> None:
+    if not isinstance(consumer, Consumer):
+        name = getattr(consumer, "__name__", repr(consumer))
+        raise ConfigurationError(f"simulate({name}): give a consumer, as in simulate(Consumer({name}))")
+    if mapping is not None and mapping.tumbling_window:
+        raise ConfigurationError("simulate: a mapping with a tumbling_window is not simulated; leave it out")
+
+
+def _left_out(consumer: Consumer, dead_letters: DeadLetterSink | None) -> Iterator[str]:
+    if consumer.max_workers > 1:
+        yield f"max_workers={consumer.max_workers} counts as 1: threads and tasks would bring an order of their own"
+    if dead_letters is not None and not stored_letters.tells(dead_letters):
+        yield f"{type(dead_letters).__name__} has no letters to ask for, so nobody has looked whether it keeps what it takes"
 
 
 class _Setup:
     """The consumer as it is simulated: with stores of its own, and everything watched."""
 
     def __init__(
-        self, consumer: Consumer, ledger: Ledger | None, dead_letters: DeadLetterSink | None, clock: VirtualClock
+        self, consumer: Consumer, ledger: Ledger | None, dead_letters: DeadLetterSink | None, clock: Clock
     ) -> None:
         self._consumer = consumer
         self._handler = consumer.build_handler()
-        self._built: list[AnyHandler] = []
+        self._stage: Stage | None = None
         self.batches = isinstance(self._handler, BatchHandler)
         if ledger is None and consumer.ledger is not None:
             transactional = isinstance(self._handler, TransactionalHandler)
@@ -140,7 +176,7 @@ class _Setup:
             dead_letters = MemoryDeadLetters()
         self._ledger = ledger
         self._dead_letters = dead_letters
-        mode = mode_of(replace(consumer, ledger=ledger), self._handler)
+        mode = mode_of(replace(consumer, ledger=ledger, dead_letters=dead_letters), self._handler)
         self.mode: LedgerMode | None = None if ledger is None else mode
 
     @property
@@ -157,8 +193,8 @@ class _Setup:
 
     def watched(self, world: World, truth: Truth) -> Consumer:
         asynchronous = inspect.iscoroutinefunction(self._handler.process)
-        stage = Stage(world, truth, exits=not asynchronous)
-        ledger = self._ledger
+        stage = self._stage = Stage(world, truth, exits=not asynchronous)
+        ledger, letters = self._ledger, self._dead_letters
         if ledger is not None:
             if self.mode == "transactional":
                 assert isinstance(ledger, TransactionalLedger)
@@ -167,20 +203,19 @@ class _Setup:
                 ledger = WatchedLedger(ledger, world, truth)
 
         def build() -> AnyHandler:
-            inner = self._consumer.build_handler()
-            self._built.append(inner)
-            return watched(inner, stage, asynchronous=asynchronous)
+            return watched(self._consumer.build_handler(), stage, asynchronous=asynchronous)
 
         return replace(
             self._consumer,
             handler=build,
             ledger=ledger,
-            dead_letters=WatchedDeadLetters(self._dead_letters, world, truth) if self._dead_letters else None,
+            dead_letters=None if letters is None else WatchedDeadLetters(letters, world, truth),
             max_workers=1,
-            telemetry=Telling(world.trace, self._consumer.telemetry),
+            telemetry=(Telling(world.trace), *self._consumer.watching()),
         )
 
     def close(self) -> None:
         """Closes each handler that was opened, also of processes that were killed: this process still holds it."""
-        for handler in {id(handler): handler for handler in self._built}.values():
+        opened = [] if self._stage is None else self._stage.opened
+        for handler in {id(handler): handler for handler in opened}.values():
             handler.close()

@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from kstream.core.delivery.batch import StreamRecord
 
@@ -22,6 +22,7 @@ class Item:
     ``failures``    how many attempts are to fail; -1: all of them, by ``Reject``.
     ``malformed``   an aggregate that contradicts itself: no handler may see it.
     ``key``         its idempotency key, as soon as the handler was asked for it.
+    ``fact``        what tells it apart from every other record that its producer did not put twice.
     """
 
     __slots__ = (
@@ -29,6 +30,7 @@ class Item:
         "data",
         "discarded",
         "effects",
+        "fact",
         "failures",
         "key",
         "malformed",
@@ -60,6 +62,7 @@ class Item:
         self.malformed = malformed
         self.failures = 0
         self.key: str | None = None
+        self.fact: Hashable = (partition_key, data)
         self.effects = 0
         self.parked = 0
         self.discarded = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
     from kstream.core.dead_letter import DeadLetter
     from kstream.core.delivery.batch import StreamRecord
@@ -51,6 +51,9 @@ class Truth:
         self.violations: list[Violation] = []
         self.effects: list[Record] = []
         self.done_keys: dict[str, int] = {}
+        self.letters: dict[Item, DeadLetter] = {}
+        self.cause: BaseException | None = None
+        self._facts: dict[str, set[Hashable]] = {}
         self.lost: set[Item] = set()
         self.overtaken = 0
         self._trace = trace
@@ -73,6 +76,7 @@ class Truth:
         if self._once and item.effects > 1:
             self.violated("twice", f"the effect of {item} took hold {item.effects} times, in transactions")
         if item.key is not None:
+            self._facts.setdefault(item.key, set()).add(item.fact)
             self.done_keys[item.key] = self.done_keys.get(item.key, 0) + 1
             if self._once and self.done_keys[item.key] > 1:
                 self.violated("twice", f"two effects of the idempotency key {item.key!r} took hold, in transactions")
@@ -84,7 +88,9 @@ class Truth:
             self.violated("altered", f"a dead letter holds {record!r}, and {item or 'nothing'} was put there")
             return
         item.parked += 1
+        self.letters[item] = letter
         if item.key is not None:
+            self._facts.setdefault(item.key, set()).add(item.fact)
             self.done_keys.setdefault(item.key, 0)
 
     def discarded(self, shard: SimulatedShard, records: Iterable[StreamRecord]) -> None:
@@ -94,7 +100,10 @@ class Truth:
     def settled(self, item: Item) -> bool:
         """It is done, or its copy or its name is kept where somebody will find it."""
         return bool(
-            item.effects or item.parked or item.discarded or (item.key is not None and item.key in self.done_keys)
+            item.effects
+            or item.parked
+            or item.discarded
+            or (item.key is not None and item.fact in self._facts.get(item.key, ()))
         )
 
     def _check_order(self, item: Item) -> None:
@@ -149,16 +158,28 @@ class Truth:
         for item in _items_of(shard, records):
             if not self.settled(item) and item not in self.lost:
                 self.lost.add(item)
-                self.violated("lost", f"{item} is not done, and the answer says it is: it will not come again")
+                self.violated(
+                    "lost",
+                    f"{item} is not done, and the answer says it is: it will not come again{self._mistaken(item)}",
+                )
 
     def finish(self) -> None:
         """Everything has been delivered and settled."""
         for item in self.stream.items():
             if not self.settled(item) and item not in self.lost:
                 self.lost.add(item)
-                self.violated("lost", f"{item} ended in no effect, no dead letter and no discard")
+                self.violated("lost", f"{item} ended in no effect, no dead letter and no discard{self._mistaken(item)}")
 
-    def violated(self, kind: Kind, what: str) -> None:
+    def _mistaken(self, item: Item) -> str:
+        if item.key is None or item.key not in self.done_keys:
+            return ""
+        return (
+            f". Its idempotency key {item.key!r} is also that of another fact, which is done: so it was skipped for it"
+        )
+
+    def violated(self, kind: Kind, what: str, cause: BaseException | None = None) -> None:
+        """``cause``: what was raised, if that is what is wrong."""
+        self.cause = self.cause or cause
         self._trace.add("VIOLATION {}: {}", kind, what)
         if len(self.violations) < _MOST_VIOLATIONS:
             self.violations.append(Violation(kind, what, len(self._trace)))

@@ -29,6 +29,7 @@ class Stage:
     def __init__(self, world: World, truth: Truth, *, exits: bool) -> None:
         self.world = world
         self.truth = truth
+        self.opened: list[AnyHandler] = []
         self._exit = world.faults.exit if exits else 0.0
 
     def begin(self, record: Record, *, may_commit: bool = False) -> Item | None:
@@ -80,6 +81,7 @@ class _Watched:
 
     def open(self) -> None:
         self._inner.open()
+        self._stage.opened.append(self._inner)
 
     # Not close(): who is killed closes nothing. The simulation closes the user's handlers when it has ended.
 

@@ -46,6 +46,7 @@ def test_the_region_is_the_api_s_own_else_the_session_s(url: str, region: str) -
 
 def test_what_decides_about_the_record_is_signed_and_what_the_way_may_change_is_not() -> None:
     headers = {"content-type": "a/b", "x-partition-key": "k", "accept": "*/*", "user-agent": "x", "x-amz-date": "old"}
+    headers |= {"x-amzn-trace-id": "Root=1-0-0", "traceparent": "00-1", "tracestate": "a=b"}
     signed = sign(SigV4(credentials=KEYS), headers=headers)
     assert set(signed) == {"authorization", "x-amz-date", "x-amz-security-token"}
     assert signed["x-amz-date"] != "old"

@@ -137,7 +137,20 @@ def test_a_trial_that_fails_is_the_only_record_tried(way: Way) -> None:
     processor.close()
 
 
-@pytest.mark.parametrize("wrong", [{"failures": 0}, {"reset_after": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"failures": 0},
+        {"failures": "10"},
+        {"reset_after": -1},
+        {"reset_after": float("inf")},
+        {"on": ("ConnectionError",)},
+        {"on": (int,)},
+        {"on": OSError},
+        {"on": ()},
+    ],
+    ids=str,
+)
 def test_a_policy_that_cannot_work_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="CircuitBreaker"):
         CircuitBreaker(**wrong)

@@ -10,8 +10,9 @@ import pytest
 
 from kstream.core.consumer import Consumer
 from kstream.core.errors import ConfigurationError
-from kstream.core.handler import BatchHandler, Handler
+from kstream.core.handler import BatchHandler, Handler, TransactionalHandler
 from kstream.core.telemetry import Telemetry
+from kstream.runtimes.aws_lambda import on_lambda
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
 from tests.support.processing import processor_of
 
@@ -83,6 +84,79 @@ def test_how_a_ledger_is_written_can_be_said_before_there_is_one_but_not_without
     ):
         processor_of(consumer)
     processor_of(replace(consumer, ledger=MemoryLedger())).close()
+
+
+class Books(TransactionalHandler[Any]):
+    def process(self, record: Record, transaction: Any) -> None: ...
+
+
+class BooksLater(TransactionalHandler[Any]):
+    async def process(self, record: Record, transaction: Any) -> None: ...  # type: ignore[override]
+
+
+class Yields(Handler):
+    def process(self, record: Record) -> Any:
+        yield
+
+
+class Keyed(Totals):
+    def idempotency_key(self, record: Record) -> str:
+        return "x"
+
+
+class KeyedLater(Totals):
+    async def idempotency_key(self, record: Record) -> str:  # type: ignore[override]
+        return "x"
+
+
+CONTRADICTIONS: list[tuple[Any, dict[str, Any], str]] = [
+    (Books, {"mode": "full"}, "mode='full' with a TransactionalHandler"),
+    (Books, {"save_every": 5}, "save_every=5 with a TransactionalHandler"),
+    (Books, {"ledger": MemoryLedger()}, "needs a ledger with transactions"),
+    (BooksLater, {}, "process is def, not async def"),
+    (Totals, {"mode": "transactional"}, "needs a TransactionalHandler"),
+    (Totals, {"mode": "full", "save_every": 5}, "save_every=5 with mode='full'.*leave one out"),
+    (Bulk, {"max_workers": 2}, "a BatchHandler takes the whole batch in one call"),
+    (Yields, {}, "process has a yield in it"),
+    (KeyedLater, {}, "idempotency_key is async def"),
+]
+
+
+@pytest.mark.parametrize(("handler", "policies", "message"), CONTRADICTIONS)
+@pytest.mark.parametrize("instance", [False, True])
+def test_what_contradicts_itself_is_told_before_anything_is_built(
+    handler: Any, policies: dict[str, Any], message: str, instance: bool
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Consumer(handler() if instance else handler, **policies)
+
+
+@pytest.mark.parametrize(("handler", "policies", "message"), CONTRADICTIONS)
+def test_of_what_a_function_makes_it_is_told_when_it_is_made(
+    handler: Any, policies: dict[str, Any], message: str
+) -> None:
+    def make() -> Any:
+        return handler()
+
+    with pytest.raises(ConfigurationError, match=message):
+        processor_of(Consumer(make, **policies))
+
+
+@pytest.mark.parametrize(
+    ("handler", "policies", "message"),
+    [
+        (Books, {}, "needs a ledger with transactions"),
+        (Keyed, {}, "idempotency_key needs a ledger"),
+        (Totals, {"mode": "full"}, "there is none: give ledger="),
+    ],
+)
+def test_a_ledger_that_is_missing_where_it_runs_is_told_before_the_first_event(
+    handler: Any, policies: dict[str, Any], message: str
+) -> None:
+    """Not before, since KSTREAM_LEDGER may name one there."""
+    consumer = Consumer(handler, **policies)
+    with pytest.raises(ConfigurationError, match=message):
+        on_lambda(consumer)
 
 
 def test_two_lambdas_would_share_a_name_and_so_a_ledger() -> None:

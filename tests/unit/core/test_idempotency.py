@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kstream.clock import SystemClock
+from kstream.core.breaker import CircuitBreaker
 from kstream.core.consumer import Consumer
 from kstream.core.errors import BatchUnfinished, ConfigurationError, Reject
 from kstream.core.handler import Handler
@@ -96,10 +98,7 @@ def deliver(way: Way, handler: Facts, given_batch: Batch, **policies: Any) -> Ou
 def test_the_same_fact_twice_in_a_batch_takes_effect_once(way: Way, ordering: str) -> None:
     script, ledger = Script(), NotedLedger()
     twins = batch(entry(1, b"x"), entry(2, b"y"), entry(3, b"x"), entry(4, b"-"), entry(5, b"-"))
-    deliveries = 0
-    while deliver(way, facts(way, script), twins, ordering=ordering, ledger=ledger).checkpoint is not None:
-        deliveries += 1  # side by side a twin may be met while the other is under way
-        assert deliveries < 5
+    assert deliver(way, facts(way, script), twins, ordering=ordering, ledger=ledger).checkpoint is None
     assert len({(1, 0), (3, 0)} & set(script.done)) == 1
     assert Counter(script.done) - Counter([(1, 0), (3, 0)]) == Counter([(2, 0), (4, 0), (5, 0)])
     assert ledger.keys == {"x", "y"}
@@ -134,40 +133,152 @@ def test_user_records_of_one_aggregate_can_be_twins(way: Way) -> None:
     assert script.done == [(1, 0), (1, 1)]
 
 
-@pytest.mark.parametrize("way", ["threads", "tasks"])
-@pytest.mark.parametrize("ordering", ["partition_key", "none"])
-def test_a_twin_that_is_under_way_in_another_lane_is_left_for_the_next_delivery(way: Way, ordering: str) -> None:
-    """Whichever of 1 and 2 comes first waits until 3 has begun, which the other's lane has reached by then."""
-    others_turn = threading.Event()
+SIDE_BY_SIDE = pytest.mark.parametrize("way", ["threads", "tasks"])
+LANES = pytest.mark.parametrize("ordering", ["partition_key", "none"])
 
-    class Waits(Facts):
-        def process(self, record: Record) -> None:
-            self.meet(record)
-            others_turn.wait(60 if record.text() == "x" else 0)
-            super().process(record)
 
-        def meet(self, record: Record) -> None:
-            if record.text() == "y":
-                others_turn.set()
+class Slow(Facts):
+    """Whichever twin comes first is not done before the record ``y`` has begun, which other lanes reach meanwhile."""
 
-    class WaitsLater(Waits):
-        async def process(self, record: Record) -> None:  # type: ignore[override]
-            self.meet(record)
-            await asyncio.to_thread(others_turn.wait, 60)
-            self.script.befall(record)
+    def __init__(self, script: Script, then: Callable[[Record], object] = lambda record: None) -> None:
+        super().__init__(script)
+        self.others_turn = threading.Event()
+        self.then = then
 
-    script, ledger = Script(), NotedLedger()
-    handler = (Waits if way == "threads" else WaitsLater)(script)
+    def process(self, record: Record) -> None:
+        if record.text() == "y":
+            self.others_turn.set()
+        else:
+            assert self.others_turn.wait(60)
+            self.then(record)
+        super().process(record)
+
+
+class SlowLater(Slow):
+    async def process(self, record: Record) -> None:  # type: ignore[override]
+        await asyncio.to_thread(Slow.process, self, record)
+
+
+def slow(way: Way, script: Script, then: Callable[[Record], object] = lambda record: None) -> Slow:
+    return (Slow if way == "threads" else SlowLater)(script, then)
+
+
+@SIDE_BY_SIDE
+@LANES
+@pytest.mark.parametrize("mode", ["sparse", "full"])
+def test_a_twin_under_way_in_another_lane_is_waited_for_and_skipped(way: Way, ordering: Any, mode: Any) -> None:
+    """A batch in which nothing fails is done at once, and what stands behind the twin as well."""
+    script = Script()
+    given_batch = batch(entry(1, b"x", "a"), entry(2, b"x", "b"), entry(3, b"y", "c"), entry(4, b"-", "b"))
+    outcome = deliver(way, slow(way, script), given_batch, ordering=ordering, ledger=NotedLedger(), mode=mode)
+    assert (outcome.done, outcome.skipped, outcome.checkpoint) == (3, 1, None)
+    assert len({(1, 0), (2, 0)} & set(script.done)) == 1
+    assert {(3, 0), (4, 0)} <= set(script.done)
+
+
+@SIDE_BY_SIDE
+@LANES
+@pytest.mark.parametrize("how", ["fails", "is rejected"])
+def test_where_the_one_that_was_waited_for_is_not_done_its_twin_is_tried(way: Way, ordering: Any, how: str) -> None:
+    tried: list[Place] = []
+
+    def then(record: Record) -> None:
+        tried.append(place_of(record))
+        if len(tried) == 1:
+            raise Reject("the first") if how == "is rejected" else OSError("the first")
+
+    script, letters = Script(), Letters()
     given_batch = batch(entry(1, b"x", "a"), entry(2, b"x", "b"), entry(3, b"y", "c"))
-    consumer = Consumer(handler, ordering=ordering, max_workers=2, ledger=ledger)  # type: ignore[arg-type]
+    outcome = deliver(
+        way,
+        slow(way, script, then),
+        given_batch,
+        ordering=ordering,
+        ledger=NotedLedger(),
+        retry=ONCE,
+        dead_letters=letters,
+    )
+    assert (outcome.done, outcome.skipped, outcome.unfinished) == (2, 0, 0)
+    assert (outcome.failed, outcome.dead_lettered) == ((1, 0) if how == "fails" else (0, 1))
+    assert sorted(script.done) == sorted([tried[1], (3, 0)])
+
+
+@SIDE_BY_SIDE
+@LANES
+@pytest.mark.parametrize("error", [SystemExit("stopped"), "open circuit"], ids=["exit", "circuit"])
+def test_nobody_waits_for_a_twin_that_ended_without_being_settled(way: Way, ordering: Any, error: Any) -> None:
+    tried: list[Place] = []
+
+    def then(record: Record) -> None:
+        tried.append(place_of(record))
+        raise error if isinstance(error, SystemExit) else OSError("down")
+
+    given_batch = batch(entry(1, b"x", "a"), entry(2, b"x", "b"), entry(3, b"y", "c"))
+    policies: dict[str, Any] = {"ordering": ordering, "ledger": NotedLedger()}
+    handler = slow(way, Script(), then)
+    if isinstance(error, SystemExit):
+        with pytest.raises(SystemExit):
+            deliver(way, handler, given_batch, **policies)
+    else:
+        outcome = deliver(way, handler, given_batch, breaker=CircuitBreaker(failures=1), **policies)
+        assert (outcome.done, outcome.unfinished) == (1, 2)
+    assert len(tried) == 1
+
+
+@SIDE_BY_SIDE
+@LANES
+def test_the_deadline_ends_the_waiting_for_a_twin(way: Way, ordering: Any) -> None:
+    """The first one is stuck; its twin is left undone, like everything that the deadline stops."""
+    stuck = threading.Event()
+
+    class Sticks(Facts):
+        def process(self, record: Record) -> None:
+            stuck.wait(60)
+
+    class SticksLater(Facts):
+        async def process(self, record: Record) -> None:  # type: ignore[override]
+            await asyncio.Event().wait()
+
+    handler = (Sticks if way == "threads" else SticksLater)(Script())
+    given_batch = batch(entry(1, b"x", "a"), entry(2, b"x", "b"))
+    consumer = Consumer(handler, ordering=ordering, max_workers=4, ledger=NotedLedger())
+    clock = SystemClock()
+    processor = processor_of(consumer, clock=clock)
+    try:
+        outcome = processor.process(given_batch, deadline=clock.monotonic() + 0.2)
+    finally:
+        stuck.set()
+        processor.close()
+    assert (outcome.unfinished, outcome.failed, outcome.out_of_time) == (2, 0, True)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("xyz-"), st.sampled_from("abcd")), min_size=1, max_size=12),
+    st.sampled_from(["threads", "tasks"]),
+    st.sampled_from(ORDERINGS),
+    st.sampled_from(["sparse", "full"]),
+    st.integers(2, 5),
+)
+def test_a_faultless_batch_is_done_in_one_delivery_whatever_twins_meet_in_it(
+    drawn: list[tuple[str, str]], way: Way, ordering: Any, mode: Any, workers: int
+) -> None:
+    """Each fact once, each key in order, nobody waiting for each other in a ring."""
+    script = Script()
+    given_batch = batch(*(entry(n, fact.encode(), key) for n, (fact, key) in enumerate(drawn, 1)))
+    consumer = Consumer(facts(way, script), ordering=ordering, max_workers=workers, ledger=NotedLedger(), mode=mode)
     processor = processor_of(consumer)
-    first = processor.process(given_batch, prefix_settles=False)
-    assert (first.done, first.unfinished, first.failed) == (2, 1, 0)
-    second = processor.process(given_batch, prefix_settles=False)
+    outcome = processor.process(given_batch)
     processor.close()
-    assert (second.skipped, second.checkpoint) == (3, None)
-    assert len(script.done) == 2
-    assert (3, 0) in script.done
+    assert outcome.checkpoint is None
+    done = [drawn[number - 1] for number, _ in script.done]
+    effects = Counter(fact for fact, _ in done)
+    named = Counter(fact for fact, _ in drawn)
+    assert effects == Counter({fact: count if fact == "-" else 1 for fact, count in named.items()})
+    assert (outcome.done, outcome.skipped) == (len(done), len(drawn) - len(done))
+    for key in "abcd":
+        if ordering != "none":
+            numbers = [number for number, _ in script.done if drawn[number - 1][1] == key]
+            assert numbers == sorted(numbers)
 
 
 # --- What becomes of a twin when the first copy did not make it -----------------------------------------------------------

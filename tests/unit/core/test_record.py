@@ -104,6 +104,14 @@ def test_what_is_not_json_is_rejected(data: bytes) -> None:
         Record(data).json()
 
 
+@pytest.mark.parametrize(
+    "data", [b"\x89PNG\r\n\x1a\n", b"\x01\x00\xd8", b"\xff\xd8\xff\xe0", b"P\x00\xff\xdf\x01"], ids=repr
+)
+def test_bytes_that_are_no_text_are_said_to_be_none(data: bytes) -> None:
+    with pytest.raises(UndecodableRecord, match=r"^the payload is not JSON: its bytes are not UTF-8 text$"):
+        Record(data).json()
+
+
 def test_json_that_nests_beyond_what_can_be_read_is_poison_and_no_passing_fault() -> None:
     with pytest.raises(UndecodableRecord, match="nests too deep"):
         Record(b"[" * 200_000 + b"]" * 200_000).json()

@@ -54,7 +54,25 @@ def test_it_allows_so_many_attempts_of_the_named_kinds() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"attempts": 0}, {"base": -1}, {"base": 2, "cap": 1}, {"exhausted": "drop"}], ids=lambda wrong: str(wrong)
+    "wrong",
+    [
+        {"attempts": 0},
+        {"attempts": "3"},
+        {"attempts": 2.5},
+        {"attempts": True},
+        {"base": -1},
+        {"base": None},
+        {"cap": float("nan")},
+        {"base": 2, "cap": 1},
+        {"exhausted": "drop"},
+        {"on": ("ConnectionError",)},
+        {"on": ConnectionError},
+        {"on": (int,)},
+        {"on": [OSError]},
+        {"on": (KeyboardInterrupt,)},
+        {"wait": 2},
+    ],
+    ids=str,
 )
 def test_a_policy_that_cannot_work_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"Retry\("):

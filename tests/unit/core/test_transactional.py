@@ -400,6 +400,25 @@ def test_user_records_of_an_aggregate_are_done_one_by_one() -> None:
     assert store.effects == [(1, 0), (2, 0), (2, 1), (2, 2)]
 
 
+@settings(max_examples=150)
+@given(
+    drawn=st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from("abc")), min_size=1, max_size=12),
+    ordering=st.sampled_from(["partition_key", "none"]),
+    limit=st.sampled_from([1, 2, 10]),
+    looks=st.booleans(),
+)
+def test_twins_that_meet_in_flight_are_done_in_one_delivery_and_nobody_waits_in_a_ring(
+    drawn: list[tuple[str, str]], ordering: Any, limit: int, looks: bool
+) -> None:
+    """Two groups, each of which holds what the other one is about to take."""
+    store = Store(group_limit=limit if looks else 1, looks=looks)
+    given_entries = [entry(n, fact.encode(), key=key) for n, (fact, key) in enumerate(drawn, 1)]
+    outcome = Bench(store, handler=Keyed).run(*given_entries, ordering=ordering, max_workers=3)
+    facts = {fact for fact, _ in drawn}
+    assert (outcome.checkpoint, outcome.done, outcome.skipped) == (None, len(facts), len(drawn) - len(facts))
+    assert sorted(drawn[n - 1][0] for n, _ in store.effects) == sorted(facts)
+
+
 @pytest.mark.parametrize("looks", [True, False])
 def test_a_producer_s_duplicate_is_done_once_within_a_batch_and_after_it(looks: bool) -> None:
     """Also while its twin is applied and not yet committed."""
@@ -541,6 +560,7 @@ _events = st.sampled_from(["begin", "apply", "commit"])
     fails=st.sets(st.tuples(_events, st.integers(1, 12)), max_size=4),
     lost=st.sets(st.integers(1, 8), max_size=2),
     twins=st.booleans(),
+    workers=st.sampled_from([1, 3]),
 )
 def test_over_any_faults_each_effect_happens_once_and_in_order(
     count: int,
@@ -554,6 +574,7 @@ def test_over_any_faults_each_effect_happens_once_and_in_order(
     fails: set[tuple[str, int]],
     lost: set[int],
     twins: bool,
+    workers: int,
 ) -> None:
     """Redelivered until it is done, as the runtime does; a record refused at every commit ends in the dead letters."""
     store = Store(
@@ -565,7 +586,12 @@ def test_over_any_faults_each_effect_happens_once_and_in_order(
     given_entries = [entry(n, str(n // 2 if twins else n).encode(), key=f"k{n % keys}") for n in range(1, count + 1)]
     outcomes = []
     for _ in range(40):
-        outcome = bench.run(*given_entries, ordering=ordering, retry=Retry(attempts=2, exhausted="dead_letter"))
+        outcome = bench.run(
+            *given_entries,
+            ordering=ordering,
+            retry=Retry(attempts=2, exhausted="dead_letter"),
+            max_workers=workers,
+        )
         assert outcome.done + outcome.skipped + outcome.dead_lettered + outcome.failed + outcome.unfinished == len(
             given_entries
         )

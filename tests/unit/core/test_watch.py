@@ -61,12 +61,32 @@ def test_of_twins_one_is_admitted_and_the_other_skipped_once_that_one_is_done() 
     assert case.watch.admits(3)
 
 
-def test_while_one_is_under_way_its_twin_is_left_and_holds_up_its_order() -> None:
+@pytest.mark.parametrize("end", ["done", "parked", "released", "left"])
+def test_while_one_is_under_way_nobody_can_say_of_its_twin_and_who_asks_is_told_once_it_has_ended(end: str) -> None:
+    case = Case()
+    told: list[str] = []
+    assert case.watch.admits(0)
+    assert case.watch.admits(1) is None
+    assert case.watch.admits(1, lambda: told.append("one")) is None
+    assert case.watch.admits(1, lambda: told.append("other")) is None
+    assert (list(case.progress.states), case.progress.blocked, told) == ([PENDING] * 4, set(), [])
+    ends: dict[str, Any] = {
+        "done": lambda: case.watch.settled(0),
+        "parked": lambda: case.watch.settled(0, processed=False),
+        "released": lambda: case.watch.released(0),
+        "left": lambda: case.watch.left([0, 2, 3]),
+    }
+    ends[end]()
+    assert told == ["one", "other"]
+    assert case.watch.admits(1) is (end != "done")
+
+
+def test_who_leaves_a_lane_behind_ends_only_what_it_had_in_hand() -> None:
+    """Its twin in another lane is under way all the same."""
     case = Case()
     assert case.watch.admits(0)
-    assert not case.watch.admits(1)
-    assert list(case.progress.states) == [PENDING] * 4
-    assert case.progress.blocked == {"1"}
+    case.watch.left([1, 2, 3])
+    assert case.watch.admits(1) is None
 
 
 @pytest.mark.parametrize("how", ["released", "parked"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -9,12 +10,15 @@ import pytest
 from kstream.aggregation import deaggregate
 from kstream.aws.record_put import NotPut, PutUnknown
 from kstream.aws.stream_writer import Written
+from kstream.core.batch import Batch
+from kstream.core.dead_letter import DeadLetter
 from kstream.core.record import Record
 from kstream.redrive.destination import Refused, Sent, Unknown
 from kstream.redrive.named_records import NamedRecords
 from kstream.redrive.stream_destination import StreamDestination, outer_of
+from kstream.testing import enveloped
 from kstream.testing.clock import VirtualClock
-from tests.support.processing import MALFORMED, aggregate_of
+from tests.support.processing import MALFORMED, aggregate_of, entry
 from tests.unit.redrive.builders import letter
 
 if TYPE_CHECKING:
@@ -53,6 +57,37 @@ def test_headers_and_nested_aggregates_travel_in_an_aggregate_under_their_own_ke
     assert (again.data, again.partition_key, dict(again.headers)) == (data, "c-7", {"trace": "1"})
     assert outer.partition_key == "c-7"
     assert outer.explicit_hash_key is not None
+
+
+def test_a_record_that_came_in_an_envelope_keeps_its_headers() -> None:
+    (arrived,) = Batch.from_entries([entry(1, enveloped("payload", {"traceparent": "00-1"}), "c-7")]).records
+    made = DeadLetter.from_json(replace(letter(), record=arrived).to_json())
+
+    outer = outer_of(made.record)
+
+    assert (made.record.data, outer.partition_key) == (b"payload", "c-7")
+    (again,) = Batch.from_entries([entry(2, outer.data, outer.partition_key)]).records
+    assert (again.data, again.partition_key, dict(again.headers)) == (b"payload", "c-7", {"traceparent": "00-1"})
+
+
+def test_a_payload_that_is_an_envelope_itself_is_the_payload_again() -> None:
+    """Put back bare it would be taken for one, and opened."""
+    inside = enveloped("payload", {"a": "b"})
+
+    outer = outer_of(letter(data=inside).record)
+
+    (again,) = Batch.from_entries([entry(1, outer.data)]).records
+    assert (again.data, dict(again.headers)) == (inside, {})
+
+
+def test_what_the_mapping_discarded_goes_back_envelope_and_all() -> None:
+    (outer,) = Batch.from_entries([entry(1, enveloped("payload", {"a": "b"}), "c-7")]).outers
+    answers = Answers(Written("1", "shardId-0"))
+    destination = StreamDestination("orders", cast("RecordPut", answers), NamedRecords(), clock=VirtualClock())
+
+    destination._put_outer(outer)
+
+    assert answers.puts == [("orders", enveloped("payload", {"a": "b"}), "c-7", None)]
 
 
 def test_a_malformed_aggregate_goes_back_as_it_came() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import uuid
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from kstream.core.errors import ConfigurationError, LedgerError, TransactionError
+from kstream.core.patience import Patience
 from kstream.core.ports import Scope
 from kstream.core.record import Position
 from kstream.stores.postgres import PostgresLedger
@@ -86,11 +88,11 @@ def test_connects_at_the_first_use_and_again_after_close(dsn: str, scope: Scope)
 def test_transactions_take_connections_in_turn_and_side_by_side(dsn: str, ledger: PostgresLedger, scope: Scope) -> None:
     for n in range(5):
         apply_all(ledger, scope, [(Position(n), None, lambda own: None)])
-    assert len(ledger._idle) == 1
+    assert len(ledger._connections._idle) == 1
     one, two = ledger.begin(scope), ledger.begin(scope)
     one.rollback()
     two.rollback()
-    assert len(ledger._idle) == 2
+    assert len(ledger._connections._idle) == 2
 
 
 @pytest.mark.parametrize("moment", ["idle", "begun", "applied", "in the effect", "commit"])
@@ -356,3 +358,53 @@ def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match=r"kstream\[postgres\]"):
         PostgresLedger("").begin(scope)
+
+
+# --- Waits for locks, in a hurry ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def row(dsn: str, name: str) -> Iterator[psycopg.Connection[Any]]:
+    """Somebody else, who holds a row of the effects."""
+    with psycopg.connect(dsn) as other:
+        other.execute("INSERT INTO effect VALUES (%s, 0)", (name,))
+        other.commit()
+        other.execute("UPDATE effect SET amount = 1 WHERE name = %s", (name,))
+        yield other
+        other.rollback()
+
+
+@pytest.mark.usefixtures("row")
+def test_a_statement_that_the_deadline_does_not_let_wait_is_not_the_record_s_fault(
+    ledger: PostgresLedger, scope: Scope, name: str
+) -> None:
+    transaction = ledger.within(Patience(lambda: 0.2)).begin(scope)
+    with pytest.raises(LedgerError, match="lock timeout"):
+        transaction.apply(ONE, None, lambda own: own.execute("UPDATE effect SET amount = 2 WHERE name = %s", (name,)))
+    transaction.rollback()
+
+
+@pytest.mark.usefixtures("row")
+def test_a_handler_s_own_nowait_is_the_handler_s_to_see(ledger: PostgresLedger, scope: Scope, name: str) -> None:
+    transaction = ledger.within(Patience(lambda: 3600.0)).begin(scope)
+    statement = "SELECT 1 FROM effect WHERE name = %s FOR UPDATE NOWAIT"
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        transaction.apply(ONE, None, lambda own: own.execute(statement, (name,)))
+    transaction.rollback()
+
+
+@pytest.mark.usefixtures("row")
+def test_a_shorter_lock_timeout_of_the_user_s_own_stays(dsn: str, scope: Scope, name: str) -> None:
+    with PostgresLedger(f"{dsn} options='-c lock_timeout=50ms'") as ledger:
+        transaction = ledger.within(Patience(lambda: 3600.0)).begin(scope)
+        statement = "UPDATE effect SET amount = 2 WHERE name = %s"
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            transaction.apply(ONE, None, lambda own: own.execute(statement, (name,)))
+        transaction.rollback()
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up(scope: Scope) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ledger = PostgresLedger(f"host=127.0.0.1 port={silent.getsockname()[1]} user=nobody")
+        with pytest.raises(LedgerError, match="cannot read the ledger in PostgreSQL: no answer within"):
+            ledger.within(Patience(lambda: 0.2)).load(scope, 0, 9)

@@ -4,29 +4,33 @@ import os
 import resource
 import sqlite3
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kstream.core.errors import ConfigurationError, LedgerError
+from kstream.core.patience import Patience
 from kstream.core.ports import Scope
+from kstream.core.record import Position
 from kstream.stores.sqlite import SQLiteLedger, mark, prepare
 from kstream.testing.clock import VirtualClock
+from tests.support.effects import apply_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCOPE = Scope("totals", "arn:aws:kinesis:us-east-1:000000000000:stream/orders", "shardId-000000000000")
 NOBODY = 65534
+COLUMNS = "scope TEXT, sequence TEXT, done BLOB, expires_at REAL"
 
 
 def connection_of(ledger: SQLiteLedger) -> sqlite3.Connection:
     ledger.load(SCOPE, 0, 0)
-    assert ledger._connection is not None
-    return ledger._connection
+    assert ledger._file._connection is not None
+    return ledger._file._connection
 
 
 def rows(path: Path, table: str = "kstream_ledger") -> int:
@@ -224,3 +228,75 @@ def test_a_database_in_memory_is_refused(path: str) -> None:
 def test_a_time_to_live_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="retention"):
         SQLiteLedger(tmp_path / "ledger.db", ttl=timedelta(0))
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "CREATE TABLE kstream_ledger (id INTEGER PRIMARY KEY, what TEXT)",
+        f"CREATE TABLE kstream_ledger ({COLUMNS})",
+        f"CREATE TABLE kstream_ledger ({COLUMNS}, own INT NOT NULL, PRIMARY KEY (scope, sequence))",
+        "CREATE VIEW kstream_ledger AS SELECT 1 AS expires_at",
+    ],
+    ids=["other columns", "no key", "one column more", "a view"],
+)
+@pytest.mark.parametrize("way", ["save", "begin"])
+def test_tables_of_another_application_are_named_with_the_remedy(tmp_path: Path, foreign: str, way: str) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(foreign)
+    expected = r"ledger\.db': .*are not as this kstream makes them: name another path"
+    with SQLiteLedger(path) as ledger, pytest.raises(LedgerError, match=expected):
+        ledger.save(SCOPE, {1: 1}) if way == "save" else apply_all(ledger, SCOPE, [(Position(1), None, lambda own: 0)])
+
+
+def test_another_application_s_database_may_hold_the_ledger_beside_its_own(tmp_path: Path) -> None:
+    """That is what transactions are for."""
+    path = tmp_path / "app.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE orders (id INTEGER)")
+    with SQLiteLedger(path) as ledger:
+        ledger.save(SCOPE, {1: 1})
+        assert ledger.load(SCOPE, 0, 9) == {1: 1}
+
+
+def test_a_transaction_in_a_file_that_may_not_be_written_names_the_remedy(open_folder: Path) -> None:
+    path = open_folder / "ledger.db"
+    with SQLiteLedger(path) as ledger:
+        ledger.save(SCOPE, {1: 1})
+    path.chmod(0o444)
+    expected = r"ledger\.db.*(let this process write|needs to read and write)"
+    with without_privilege(), SQLiteLedger(path) as ledger, pytest.raises(LedgerError, match=expected):
+        ledger.begin(SCOPE)
+
+
+def test_threads_wait_for_each_other_no_longer_than_the_deadline_allows(tmp_path: Path) -> None:
+    with SQLiteLedger(tmp_path / "ledger.db") as ledger:
+        transaction = ledger.begin(SCOPE)  # this process's only turn
+        with pytest.raises(LedgerError, match="other threads of this process keep it busy"):
+            ledger.within(Patience(lambda: 0.02)).begin(SCOPE)
+        transaction.rollback()
+        ledger.within(Patience(lambda: 0.02)).begin(SCOPE).rollback()
+
+
+@pytest.mark.parametrize("wrong", [{"busy_timeout": -1}, {"busy_timeout": "5"}, {"busy_timeout": float("nan")}])
+def test_a_timeout_that_is_none_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"SQLiteLedger\(busy_timeout=.*seconds, at least 0"):
+        SQLiteLedger(tmp_path / "ledger.db", **wrong)
+
+
+@pytest.mark.parametrize("ttl", [3600, "8d", None])
+@pytest.mark.parametrize("store", ["memory", "sqlite", "postgres", "dynamodb"])
+def test_a_time_to_live_is_a_timedelta(store: str, ttl: Any) -> None:
+    from kstream.aws.ledger import DynamoDBLedger
+    from kstream.stores.memory import MemoryLedger
+    from kstream.stores.postgres import PostgresLedger
+
+    make: dict[str, Any] = {
+        "memory": lambda: MemoryLedger(ttl=ttl),
+        "sqlite": lambda: SQLiteLedger("ledger.db", ttl=ttl),
+        "postgres": lambda: PostgresLedger("", ttl=ttl),
+        "dynamodb": lambda: DynamoDBLedger("ledger", ttl=ttl),
+    }
+    with pytest.raises(ConfigurationError, match=r"ttl=.* is no timedelta: give one, such as timedelta\(days=8\)"):
+        make[store]()

@@ -129,7 +129,7 @@ def test_an_error_in_a_statement_passes_as_it_is(ledger: SQLiteLedger) -> None:
 def test_a_full_disk_is_the_store_s_fault_and_never_the_record_s(effects: SQLiteEffects, ledger: SQLiteLedger) -> None:
     transaction = ledger.begin(SCOPE)
     transaction.apply(ONE, None, add)
-    connection = ledger._transactions
+    connection = ledger._file._transactions
     assert connection is not None
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 1}")
@@ -155,8 +155,8 @@ def test_a_constraint_that_waits_for_the_commit_is_an_effect_s_fault(
         connection.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
         connection.execute("CREATE TABLE child (parent REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
     ledger.begin(SCOPE).rollback()
-    assert ledger._transactions is not None
-    ledger._transactions.execute("PRAGMA foreign_keys = ON")
+    assert ledger._file._transactions is not None
+    ledger._file._transactions.execute("PRAGMA foreign_keys = ON")
     transaction = ledger.begin(SCOPE)
     transaction.apply(ONE, None, add)
     transaction.apply(TWO, None, lambda own: own.execute("INSERT INTO child VALUES (7)"))
@@ -187,15 +187,15 @@ def test_a_connection_that_breaks_is_a_named_error_and_the_next_transaction_work
     for _ in range(2):
         transaction = ledger.begin(SCOPE)
         transaction.apply(ONE, None, add)
-        assert ledger._transactions is not None
-        ledger._transactions.close()
+        assert ledger._file._transactions is not None
+        ledger._file._transactions.close()
         with pytest.raises(LedgerError):
             transaction.apply(TWO, None, add)
         transaction.rollback()
     transaction = ledger.begin(SCOPE)
     transaction.apply(ONE, None, add)
-    assert ledger._transactions is not None
-    ledger._transactions.close()
+    assert ledger._file._transactions is not None
+    ledger._file._transactions.close()
     with pytest.raises(LedgerError, match="cannot commit"):
         transaction.commit()
     assert apply_all(ledger, SCOPE, [(ONE, None, add)]) == [ONE]
@@ -219,7 +219,7 @@ def test_closing_waits_for_no_transaction_and_breaks_none(effects: SQLiteEffects
     transaction.commit()
     assert effects.total("one") == 1
     ledger.close()
-    assert ledger._transactions is None
+    assert ledger._file._transactions is None
 
 
 def test_transactions_clear_away_what_has_expired(effects: SQLiteEffects) -> None:

@@ -6,10 +6,11 @@ from base64 import b64decode
 
 import pytest
 
+from kstream.core.batch import Batch
 from kstream.core.delivery import StreamRecord
 from kstream.core.record import Record
 from kstream.testing.clock import VirtualClock
-from kstream.testing.events import LambdaContext, kinesis_event
+from kstream.testing.events import LambdaContext, enveloped, kinesis_event
 
 
 def test_simple_inputs() -> None:
@@ -31,6 +32,20 @@ def test_simple_inputs() -> None:
     assert all(
         each["eventID"] == f"shardId-000000000000:{n}" for each, n in zip(event["Records"], numbers, strict=True)
     )
+
+
+def test_headers_come_in_an_envelope() -> None:
+    record = Record(b"r", partition_key="rk", sequence_number="7", headers={"traceparent": "00-1"})
+    event = kinesis_event([enveloped({"a": 1}, {"b": "c"}), (enveloped("two", {}), "k2"), record])
+    found = Batch.from_entries(event["Records"]).records
+    assert [(each.data, dict(each.headers)) for each in found] == [
+        (b'{"a":1}', {"b": "c"}),
+        (b"two", {}),
+        (b"r", {"traceparent": "00-1"}),
+    ]
+    assert (found[1].partition_key, found[2].partition_key, found[2].sequence_number) == ("k2", "rk", "7")
+    with pytest.raises(ValueError, match="headers are text"):
+        enveloped("x", {"a": 1})  # type: ignore[dict-item]
 
 
 def test_what_is_no_payload_is_refused() -> None:

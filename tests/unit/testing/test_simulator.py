@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,14 @@ from kstream.core.handler import BatchHandler, Handler, TransactionalHandler
 from kstream.core.mapping import EventSourceMapping
 from kstream.core.retry import Retry
 from kstream.core.telemetry import Telemetry
+from kstream.stores.directory import DirectoryDeadLetters
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
+from kstream.testing.events import enveloped
 from kstream.testing.simulator import Faults, SimulatedTransactions, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from kstream.core.record import Record
 
@@ -74,6 +78,13 @@ def test_an_aggregate_may_be_given(totals: dict[str, int]) -> None:
     assert totals == {"c-1": 4, "c-2": 2}
 
 
+def test_envelopes_may_be_given(totals: dict[str, int]) -> None:
+    given = [(enveloped({"amount": amount}, {"traceparent": f"00-{amount}"}), "c-1") for amount in range(1, 4)]
+    report = simulate(Consumer(Sums), records=given, faults=CALM, mapping=EventSourceMapping())
+    assert report.ok
+    assert totals == {"c-1": 6}
+
+
 class RefusingLedger(MemoryLedger):
     def load(self, *args: Any) -> Any:
         raise AssertionError("the consumer's own ledger was read")
@@ -115,15 +126,172 @@ def test_every_handler_that_was_opened_is_closed_once_the_world_has_ended() -> N
     assert opened == closed
 
 
-def test_a_handler_that_cannot_be_opened_is_the_caller_s_to_see() -> None:
+@pytest.mark.parametrize("error", [OSError("no database"), SystemExit(3)], ids=repr)
+def test_a_handler_that_cannot_be_opened_is_told_with_its_seed_and_its_cause(error: BaseException) -> None:
+    closed: list[Any] = []
+
     class Unopened(Handler):
         def open(self) -> None:
-            raise OSError("no database")
+            raise error
 
         def process(self, record: Record) -> None: ...
 
-    with pytest.raises(OSError, match="no database"):
-        simulate(Consumer(Unopened))
+        def close(self) -> None:
+            closed.append(self)
+
+    report = simulate(Consumer(Unopened), seed=5, mapping=EventSourceMapping(maximum_retry_attempts=1))
+    assert {violation.kind for violation in report.violations} == {"raised"}
+    with pytest.raises(AssertionError, match=r"seed 5: (.|\n)*raised: the function could not start: ") as caught:
+        report.raise_for_violations()
+    assert caught.value.__cause__ is error
+    assert closed == []
+
+
+class Good(Handler):
+    def process(self, record: Record) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (Good, r"simulate\(Good\): give a consumer, as in simulate\(Consumer\(Good\)\)"),
+        (Good(), r"give a consumer, as in simulate\(Consumer\("),
+        (None, "give a consumer"),
+    ],
+)
+def test_what_is_no_consumer_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        simulate(given)
+
+
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        ({"ledger": "sqlite:x"}, "ledger='sqlite:x' is not a ledger: give one"),
+        ({"ledger": MemoryLedger}, "is not a ledger"),
+        ({"dead_letters": "dir:x"}, "dead_letters='dir:x' is not a sink: give one"),
+        ({"dead_letters": MemoryDeadLetters}, "is not a sink"),
+        ({"mapping": EventSourceMapping(tumbling_window=60)}, "tumbling_window is not simulated"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(policies: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        simulate(Consumer(Good), **policies)
+
+
+def keyed(key: Any) -> Consumer:
+    class Keyed(Good):
+        def idempotency_key(self, record: Record) -> Any:
+            return key(record)
+
+    return Consumer(Keyed, ledger=MemoryLedger(), ordering="partition_key")
+
+
+@pytest.mark.parametrize("mode", ["sparse", "full", "transactional"])
+def test_an_idempotency_key_that_joins_what_differs_loses_records_and_is_found_out(mode: Any) -> None:
+    class Constant(Good):
+        def idempotency_key(self, record: Record) -> str:
+            return "order"
+
+    class ConstantCounts(Counts):
+        idempotency_key = Constant.idempotency_key
+
+    transactional = mode == "transactional"
+    ledger = SimulatedTransactions() if transactional else MemoryLedger()
+    consumer = Consumer(ConstantCounts if transactional else Constant, ledger=ledger, mode=mode)
+    report = simulate(consumer, records=orders(3), faults=CALM, mapping=EventSourceMapping())
+    assert "lost" in {violation.kind for violation in report.violations}
+    assert report.lost == 2
+    assert "idempotency key 'order' is also that of another fact" in str(
+        next(violation for violation in report.violations if violation.kind == "lost")
+    )
+
+
+def test_a_fact_put_twice_may_be_done_once() -> None:
+    twice = [({"order": 1}, "a"), ({"order": 2}, "b"), ({"order": 1}, "a")]
+    for seed in range(20):
+        report = simulate(keyed(lambda record: str(record.json()["order"])), seed=seed, records=twice)
+        report.raise_for_violations()
+
+
+def test_what_makes_a_fact_can_be_said() -> None:
+    """A producer that puts the time of its try into the record puts two payloads of one fact."""
+    retried = [({"order": 1, "try": 1}, "a"), ({"order": 1, "try": 2}, "a")]
+    consumer = keyed(lambda record: str(record.json()["order"]))
+    calm: dict[str, Any] = {"records": retried, "faults": CALM, "mapping": EventSourceMapping()}
+    assert simulate(consumer, **calm).lost == 1
+    simulate(consumer, fact=lambda record: record.json()["order"], **calm).raise_for_violations()
+
+
+class Forgetful(MemoryDeadLetters):
+    """Takes letters, and keeps every second one."""
+
+    taken = 0
+
+    def put(self, letter: Any) -> None:
+        self.taken += 1
+        if self.taken % 2:
+            super().put(letter)
+
+
+def test_a_sink_that_keeps_nothing_of_what_it_takes_is_found_out(tmp_path: Path) -> None:
+    given = [({"amount": -number}, f"c-{number}") for number in range(1, 5)]
+    calm: dict[str, Any] = {"records": given, "faults": CALM, "mapping": EventSourceMapping()}
+    consumer = Consumer(Sums, dead_letters=MemoryDeadLetters())
+    report = simulate(consumer, dead_letters=Forgetful(), **calm)
+    assert [violation.kind for violation in report.violations] == ["lost"] * 2
+    assert "is not among its letters" in str(report.violations[0])
+    for sound in (MemoryDeadLetters(), DirectoryDeadLetters(tmp_path)):
+        for _ in range(2):  # the letters of another history lie there already
+            simulate(consumer, dead_letters=sound, **calm).raise_for_violations()
+
+
+def test_what_is_not_simulated_as_it_is_is_said() -> None:
+    class Blind:
+        def put(self, letter: Any) -> None: ...
+
+    assert simulate(Consumer(Good), faults=CALM).left_out == ()
+    report = simulate(Consumer(Good, max_workers=8, dead_letters=MemoryDeadLetters()), dead_letters=Blind())
+    assert [said.split()[0] for said in report.left_out] == ["max_workers=8", "Blind"]
+
+
+def test_a_loop_s_sleep_takes_virtual_time() -> None:
+    """An hour and more, and past deadlines; what is really waited for takes what it takes."""
+    slept: list[float] = []
+
+    class Sleeps(Handler):
+        async def process(self, record: Record) -> None:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            await asyncio.sleep(3_000 if record.json()["n"] == 1 and not slept else 1)
+            assert await asyncio.to_thread(lambda: 7) == 7
+            async with asyncio.timeout(2_000):
+                await asyncio.sleep(0.5)
+            slept.append(loop.time() - began)
+
+    report = simulate(
+        Consumer(Sleeps, ledger=MemoryLedger(), ordering="partition_key"),
+        records=[({"n": n}, f"c-{n}") for n in range(3)],
+        faults=CALM,
+        mapping=EventSourceMapping(),
+        timeout=900,
+    )
+    report.raise_for_violations()
+    assert len(slept) == 3
+    assert all(1.5 <= seconds < 1.6 for seconds in slept)
+
+
+def test_a_loop_waits_for_what_is_real() -> None:
+    class Asks(Handler):
+        async def process(self, record: Record) -> None:
+            server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+            async with server:
+                reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+                assert await reader.read() == b""
+                writer.close()
+                await writer.wait_closed()
+
+    simulate(Consumer(Asks), records=[b"{}"], faults=CALM, mapping=EventSourceMapping()).raise_for_violations()
 
 
 @pytest.mark.parametrize(
