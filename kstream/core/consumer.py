@@ -84,15 +84,8 @@ class Consumer:
                 f"dead_letters={self.dead_letters!r} is not a sink: give one, such as DirectoryDeadLetters(path)"
             )
         self._check_telemetry()
-        kind = self.handler_kind
-        if kind is not None:
-            check_policies(self, kind)
-
-    @property
-    def handler_kind(self) -> AnyHandler | type[AnyHandler] | None:
-        """The handler, or its class, as far as it is known without calling a function that makes one."""
-        source = self.handler
-        return source if isinstance(source, (*HANDLERS, type)) else None
+        if isinstance(self.handler, (*HANDLERS, type)):  # of what a function makes it is told when it is made
+            check_policies(self, self.handler)
 
     def _check_ledger(self) -> None:
         if self.ledger is not None and not _is_instance_of(self.ledger, Ledger):

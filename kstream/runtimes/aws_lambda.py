@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from kstream.clock import SystemClock
-from kstream.core.agreement import check_ledger
 from kstream.core.consumer import Consumer
 from kstream.core.errors import BatchUnfinished, ConfigurationError
 from kstream.core.processor import FOREVER, Processor
@@ -40,8 +39,6 @@ class LambdaHandler:
         overdue: bool = False,
     ) -> None:
         self.consumer = with_defaults(consumer, settings)
-        if (kind := self.consumer.handler_kind) is not None:
-            check_ledger(self.consumer, kind)
         self.outcome: Outcome | None = None
         self._answer = answer
         self._settings = settings

@@ -150,11 +150,15 @@ def test_of_what_a_function_makes_it_is_told_when_it_is_made(
         (Totals, {"mode": "full"}, "there is none: give ledger="),
     ],
 )
-def test_a_ledger_that_is_missing_where_it_runs_is_told_before_the_first_event(
-    handler: Any, policies: dict[str, Any], message: str
+def test_a_ledger_that_is_missing_where_it_runs_is_told_when_it_is_built_there(
+    handler: Any, policies: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not before, since KSTREAM_LEDGER may name one there."""
+    """In Lambda at once. Elsewhere the module must import without KSTREAM_LEDGER, for tests of the handler alone."""
     consumer = Consumer(handler, **policies)
+    elsewhere = on_lambda(consumer)
+    with pytest.raises(ConfigurationError, match=message):
+        elsewhere.build()
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
     with pytest.raises(ConfigurationError, match=message):
         on_lambda(consumer)
 
