@@ -17,12 +17,22 @@ if TYPE_CHECKING:
     from kstream.core.record import Position
 
 
+def stream_name(arn: str) -> str:
+    """The name in a stream's ARN, or in that of one of its consumers, by which Lambda reads with enhanced fan-out."""
+    return arn.rpartition(":stream/")[2].partition("/")[0]
+
+
 class Scope(NamedTuple):
     """Whose positions these are. A position means something only inside one of these."""
 
     consumer: str
     stream_arn: str
     shard_id: str
+
+    @property
+    def stream(self) -> str:
+        """The stream's name. Records that were made by hand may have none."""
+        return stream_name(self.stream_arn)
 
 
 @runtime_checkable

@@ -31,7 +31,10 @@ def watched(
 
 
 class Watcher:
-    """Which attempts are told, and to whom. Thread-safe: a race decides no more than which record is sampled."""
+    """Which attempts are told, and to whom. Thread-safe: a race decides no more than which record is sampled.
+
+    The three ways to wrap say the same thrice: a part that they shared would be one more call for each record.
+    """
 
     def __init__(self, telemetry: Shielded, clock: Clock, uniform: Callable[[float, float], float]) -> None:
         timed = [one for one in telemetry.watching if one.sample_rate is not None]

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kstream.core.errors import EventError, KstreamError
+from kstream.core.ports import stream_name
 from kstream.runtimes.lambda_event import batch_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class OnFailureMessage:
 
     @property
     def stream_name(self) -> str:
-        return self.stream_arn.rpartition("/")[2]
+        return stream_name(self.stream_arn)
 
     @property
     def region(self) -> str:

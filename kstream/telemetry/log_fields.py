@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kstream.core.context import current_attempt, current_batch, current_record
+from kstream.core.ports import stream_name
 
 if TYPE_CHECKING:
     from kstream.core.record import Record
@@ -100,7 +101,7 @@ def of_batch(batch: BatchContext) -> dict[str, object]:
     scope = batch.scope
     known = {
         CONSUMER: scope.consumer,
-        STREAM: stream_name(scope.stream_arn),
+        STREAM: scope.stream,
         SHARD: scope.shard_id,
         REQUEST_ID: batch.request_id,
     }
@@ -126,11 +127,6 @@ def of_record(record: Record, now: float | None = None) -> dict[str, object]:
             if arrived_at > _NEVER:
                 fields[RECORD_AGE] = round((now - arrived_at.timestamp()) * 1000)
     return fields
-
-
-def stream_name(arn: str) -> str:
-    """The name in a stream's ARN, or in the ARN of one of its consumers; what is no such ARN is its own name."""
-    return arn.rpartition(":stream/")[2].partition("/")[0]
 
 
 _NEVER = datetime.fromtimestamp(0, UTC)

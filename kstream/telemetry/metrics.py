@@ -72,7 +72,7 @@ class Metrics(PerBatch):
             namespace=self._namespace,
             dimensions={
                 "service": self._service,
-                "stream": batch.stream,
+                "stream": batch.context.scope.stream,
                 "consumer": self._consumer or batch.context.scope.consumer,
             },
             timestamp=batch.ended_at,

@@ -6,13 +6,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from kstream.telemetry.trace_context import TRACEPARENT
-from kstream.telemetry.tracing import MOST_RECORDS, MOST_SAMPLED, SAMPLE_RATE, SLOW_AFTER, Tracing, check_installed
+from kstream.telemetry.tracing import Tracing, check_installed
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from opentelemetry.trace import TracerProvider
 
     from kstream.core.telemetry import BatchContext
     from kstream.telemetry.otel_trace import OTelBatch
+    from kstream.telemetry.tracing import Shown
 
 
 class OpenTelemetry(Tracing):
@@ -29,23 +32,8 @@ class OpenTelemetry(Tracing):
     ``kstream[otel]``; raises ``ConfigurationError`` without it.
     """
 
-    def __init__(
-        self,
-        *,
-        sample_rate: float = SAMPLE_RATE,
-        slow_after: float = SLOW_AFTER,
-        most_records: int = MOST_RECORDS,
-        most_sampled: int = MOST_SAMPLED,
-        error_messages: bool = True,
-        tracer_provider: TracerProvider | None = None,
-    ) -> None:
-        super().__init__(
-            sample_rate=sample_rate,
-            slow_after=slow_after,
-            most_records=most_records,
-            most_sampled=most_sampled,
-            error_messages=error_messages,
-        )
+    def __init__(self, *, tracer_provider: TracerProvider | None = None, **shown: Unpack[Shown]) -> None:
+        super().__init__(**shown)
         check_installed("opentelemetry.trace", "OpenTelemetry", "otel")
         self._provider = tracer_provider
 

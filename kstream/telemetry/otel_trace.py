@@ -21,7 +21,7 @@ from opentelemetry.trace import (
 from kstream.telemetry import otel_names as names
 from kstream.telemetry.producers import producer_of, producers_of
 from kstream.telemetry.texts import text_of
-from kstream.telemetry.tracing import FRAMES, message_of, stream_name, word_of, word_of_batch
+from kstream.telemetry.tracing import FRAMES, message_of, word_of, word_of_batch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,7 +137,7 @@ def open_batch(provider: TracerProvider | None, context: BatchContext, *, error_
     """The batch's span, open and current."""
     tracer = get_tracer("kstream", tracer_provider=provider)
     scope, outers = context.scope, context.batch.outers
-    stream = stream_name(scope.stream_arn)
+    stream = scope.stream
     facts: dict[str, Value] = {
         names.MESSAGING_SYSTEM: names.SYSTEM,
         names.OPERATION_TYPE: "process",

@@ -31,11 +31,6 @@ class BatchNumbers:
     ended: Ended
     error: str | None = None
 
-    @property
-    def stream(self) -> str:
-        """The stream's name. A batch of records that were made by hand may have none."""
-        return self.context.scope.stream_arn.rpartition("/")[2]
-
 
 class PerBatch(Telemetry):
     """Calls ``measured`` once for each batch that had records: at its end, its interruption or its deadline, whichever

@@ -67,10 +67,11 @@ class Prometheus(PerBatch):
         super().batch_started(context)
         if context.batch.outers:
             scope = context.scope
-            self._labels = (self._service, scope.stream_arn.rpartition("/")[2], scope.consumer)
+            self._labels = (self._service, scope.stream, scope.consumer)
 
     def measured(self, batch: BatchNumbers) -> None:
-        labels = (self._service, batch.stream, batch.context.scope.consumer)
+        scope = batch.context.scope
+        labels = (self._service, scope.stream, scope.consumer)
         families = self._families
         for metric, values in batch.numbers.items():
             if metric is metrics.CHECKPOINT_LAG:

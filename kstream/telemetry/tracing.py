@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from contextvars import ContextVar
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from kstream.core.errors import ConfigurationError, Reject
 from kstream.core.telemetry import Telemetry
@@ -34,6 +34,16 @@ LONGEST_MESSAGE = 500
 
 FRAMES = 10
 """Of an error's traceback, the innermost."""
+
+
+class Shown(TypedDict, total=False):
+    """What a tracer shows: the options of ``Tracing``."""
+
+    sample_rate: float
+    slow_after: float
+    most_records: int
+    most_sampled: int
+    error_messages: bool
 
 
 class BatchTrace(Protocol):
@@ -231,10 +241,6 @@ def word_of_batch(outcome: Outcome, error: BaseException | None) -> str:
 def message_of(error: BaseException) -> str:
     """An error's text, cut. Whatever its ``__str__`` does, this does not raise."""
     return text_of(error)[:LONGEST_MESSAGE]
-
-
-def stream_name(stream_arn: str) -> str:
-    return stream_arn.rpartition("/")[2]
 
 
 def check_installed(module: str, tracer: str, extra: str) -> None:

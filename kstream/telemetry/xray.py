@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from kstream.settings import invocation_trace
 from kstream.telemetry.trace_context import TraceContext
-from kstream.telemetry.tracing import MOST_RECORDS, MOST_SAMPLED, SAMPLE_RATE, SLOW_AFTER, Tracing, check_installed
+from kstream.telemetry.tracing import Tracing, check_installed
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from aws_xray_sdk.core.recorder import AWSXRayRecorder
 
     from kstream.core.telemetry import BatchContext
+    from kstream.telemetry.tracing import Shown
     from kstream.telemetry.xray_trace import XRayBatch
 
 
@@ -30,23 +33,8 @@ class XRay(Tracing):
     ``kstream[xray]``; raises ``ConfigurationError`` without it.
     """
 
-    def __init__(
-        self,
-        *,
-        sample_rate: float = SAMPLE_RATE,
-        slow_after: float = SLOW_AFTER,
-        most_records: int = MOST_RECORDS,
-        most_sampled: int = MOST_SAMPLED,
-        error_messages: bool = True,
-        recorder: AWSXRayRecorder | None = None,
-    ) -> None:
-        super().__init__(
-            sample_rate=sample_rate,
-            slow_after=slow_after,
-            most_records=most_records,
-            most_sampled=most_sampled,
-            error_messages=error_messages,
-        )
+    def __init__(self, *, recorder: AWSXRayRecorder | None = None, **shown: Unpack[Shown]) -> None:
+        super().__init__(**shown)
         check_installed("aws_xray_sdk", "XRay", "xray")
         self._recorder = recorder
 

@@ -23,7 +23,7 @@ from aws_xray_sdk.core.models.trace_header import TraceHeader
 from kstream.core.errors import Reject
 from kstream.telemetry.producers import producer_of, producers_of
 from kstream.telemetry.texts import text_of
-from kstream.telemetry.tracing import FRAMES, message_of, stream_name, word_of, word_of_batch
+from kstream.telemetry.tracing import FRAMES, message_of, word_of, word_of_batch
 from kstream.telemetry.xray_context import current_entity, enter, hand_over, leave
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def _stand_in(trace_id: str, entity_id: str, header: Any) -> FacadeSegment:
 def _describe(top: Entity, context: BatchContext) -> None:
     scope, outers = context.scope, context.batch.outers
     top.put_annotation("consumer", _value(scope.consumer))
-    top.put_annotation("stream", stream_name(scope.stream_arn))
+    top.put_annotation("stream", scope.stream)
     top.put_annotation("shard", scope.shard_id)
     if outers:
         top.put_annotation("first_sequence_number", outers[0].sequence_number)
