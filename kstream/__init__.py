@@ -6,8 +6,9 @@ what it uses: boto3, for one, is never imported by a consumer that does not name
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kstream.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from kstream.aws.dead_letters import KinesisDeadLetters as KinesisDeadLetters
@@ -88,14 +89,4 @@ _HOMES = {
 
 __all__ = ["__version__", *_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'kstream' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(home), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -32,7 +33,7 @@ class BatchNumbers:
     error: str | None = None
 
 
-class PerBatch(Telemetry):
+class PerBatch(Telemetry, ABC):
     """Calls ``measured`` once for each batch that had records: at its end, its interruption or its deadline, whichever
     comes first. What a handler does beyond a deadline is in no numbers: nobody may be left to tell them.
 
@@ -44,8 +45,8 @@ class PerBatch(Telemetry):
         self._untold: BatchContext | None = None
         self._telling = threading.Lock()
 
-    def measured(self, batch: BatchNumbers) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def measured(self, batch: BatchNumbers) -> None: ...
 
     def batch_started(self, context: BatchContext) -> None:
         with self._telling:

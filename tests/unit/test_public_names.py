@@ -5,11 +5,19 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import kstream
+import kstream.ingest
+import kstream.telemetry
+import kstream.testing
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 # What the README and the design promise from ``kstream`` itself.
 PROMISED = {
@@ -49,14 +57,22 @@ def test_what_is_promised_is_there() -> None:
     assert len(kstream.__all__) == len(set(kstream.__all__))
 
 
-def test_type_checkers_see_the_names_that_load() -> None:
+@pytest.mark.parametrize(
+    "package", [kstream, kstream.ingest, kstream.telemetry, kstream.testing], ids=lambda package: package.__name__
+)
+def test_type_checkers_see_the_names_that_load(package: ModuleType) -> None:
     """The lazy table and the block for type checkers are two lists of the same."""
-    tree = ast.parse(Path(kstream.__file__).read_text())
+    tree = ast.parse(Path(str(package.__file__)).read_text())
     [block] = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     seen = {
         (alias.asname, node.module) for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    assert seen == set(kstream._HOMES.items())
+    assert seen == set(package._HOMES.items())
+    assert {name for name in dir(package) if name in package._HOMES} == package._HOMES.keys()
+    for name, home in package._HOMES.items():
+        assert getattr(package, name) is getattr(import_module(home), name)
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'Nothing'"):
+        _ = package.Nothing
 
 
 def test_another_name_is_an_attribute_error() -> None:
