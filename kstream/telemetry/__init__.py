@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kstream.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from kstream.telemetry.current_trace import trace_headers as trace_headers
     from kstream.telemetry.json_lines import ContextFilter as ContextFilter
     from kstream.telemetry.json_lines import JsonFormatter as JsonFormatter
     from kstream.telemetry.logs import Logs as Logs
@@ -26,6 +27,7 @@ _HOMES = {
     "OpenTelemetry": "kstream.telemetry.otel",
     "Prometheus": "kstream.telemetry.prometheus",
     "XRay": "kstream.telemetry.xray",
+    "trace_headers": "kstream.telemetry.current_trace",
 }
 
 __all__ = [*_HOMES]
