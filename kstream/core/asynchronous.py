@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 from collections import deque
 from contextlib import suppress
+from logging import WARNING
 from typing import TYPE_CHECKING, cast
 
 from kstream.core.context import current_attempt
 from kstream.core.errors import DeadLetterError
 from kstream.core.late import Late
+from kstream.core.logger import log
 from kstream.core.progress import DONE, PENDING
 from kstream.core.run import check_ran
 from kstream.core.settling import Again, Park
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 CANCEL_GRACE = 0.1
 """Seconds that cancelled tasks have to let go. They run into the deadline's margin."""
-
-_log = logging.getLogger("kstream")
 
 
 class AsyncRunner:
@@ -64,7 +63,7 @@ class AsyncRunner:
 
     async def _one_by_one(self, run: Run) -> None:
         if self._late.workers():
-            _log.warning("the batch waits: an earlier one is still under way")
+            log(WARNING, "the batch waits: an earlier one is still under way")
             return
         work = _batch(run) if self._batch_handler else _run_lane(run, range(len(run.progress.states)))
         await self._until_deadline(run, {asyncio.ensure_future(work): _Hand()})

@@ -42,6 +42,12 @@ def in_hand(batch: BatchContext) -> Iterator[None]:
         current_attempt.reset(before[2])
 
 
+def put_down() -> None:
+    """No record is in hand any more: what is said from here on is of the batch."""
+    current_record.set(None)
+    current_attempt.set(1)
+
+
 def entering() -> Callable[[Record], object] | None:
     """What to call with each record that is taken in hand, if anything."""
     return current_record.set if _followed else None

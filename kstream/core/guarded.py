@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from copy import copy
+from logging import ERROR
 from typing import TYPE_CHECKING, TypeVar
 
 from kstream.core.errors import DeadLetterError, LedgerError
+from kstream.core.logger import log
 from kstream.core.ports import WaitingLedger
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from kstream.core.patience import Patience
     from kstream.core.ports import DeadLetterSink, Ledger, Scope
 
-_log = logging.getLogger("kstream")
 T = TypeVar("T")
 
 
@@ -86,11 +86,12 @@ class Guard:
         said = "".join(format_exception_only(error)).strip()  # also of an exception whose __str__ is broken
         if type(error) not in self._told:
             self._told.add(type(error))
-            _log.error(
+            log(
+                ERROR,
                 "%s raised what its port does not allow; taken for %s",
                 _name(method),
                 self._allowed.__name__,
-                exc_info=error,
+                error=error,
             )
         return self._allowed(f"{_name(method)} raised {said}")
 

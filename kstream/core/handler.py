@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from kstream.core.hooks import Hooks
 
@@ -19,7 +19,7 @@ class Lifecycle:
     ``telemetry``  counts, times and notes of the handler's own. Given by the consumer before ``open``.
     """
 
-    telemetry: Hooks = Hooks()
+    telemetry: ClassVar[Hooks] = Hooks()
 
     def open(self) -> None:
         """Once before the first record, in Lambda's init phase: the place for clients and connections."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from kstream.core.handler import Lifecycle
     from kstream.core.ports import Clock
     from kstream.core.shielded import Shielded
 
@@ -43,6 +44,15 @@ class Hooks:
     def now(self) -> float:
         """Monotonic seconds, of the consumer's clock."""
         return 0.0 if self._clock is None else self._clock.monotonic()
+
+
+def give(handler: Lifecycle, hooks: Hooks) -> None:
+    """Puts them where the handler looks for them, unless it has something of its own by that name.
+
+    Past the handler's own ``__setattr__``, which may refuse, as a frozen dataclass does.
+    """
+    if isinstance(handler.telemetry, Hooks):
+        object.__setattr__(handler, "telemetry", hooks)
 
 
 class Stopwatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kstream.core.context import current_attempt, current_record
+from kstream.core.context import current_attempt
 from kstream.core.errors import DeadLetterError
 from kstream.core.progress import DONE, PENDING
 from kstream.core.run import check_ran
@@ -26,10 +26,7 @@ class InlineRunner:
         self._lane = lane
 
     def run(self, run: Run) -> None:
-        try:
-            self._lane(run, range(len(run.progress.states)))
-        finally:
-            current_record.set(None)  # what is logged from here on is of the batch, in this same context
+        self._lane(run, range(len(run.progress.states)))
 
     def close(self) -> None:
         pass

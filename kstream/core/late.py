@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
+from logging import WARNING
 from typing import TYPE_CHECKING, Protocol
+
+from kstream.core.logger import log
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
 
     from kstream.core.progress import Progress
-
-_log = logging.getLogger("kstream")
 
 
 class Worker(Protocol):
@@ -45,7 +45,9 @@ class Late:
         held = set(self._held.values())
         free = [lane for lane in lanes if lane and progress.lane_name(lane[0]) not in held]
         if len(free) < len(lanes):
-            _log.warning(
-                "%d lane(s) wait: an earlier delivery of their records is still under way", len(lanes) - len(free)
+            log(
+                WARNING,
+                "%d lane(s) wait: an earlier delivery of their records is still under way",
+                len(lanes) - len(free),
             )
         return free

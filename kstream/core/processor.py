@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from kstream.core.agreement import mode_of
 from kstream.core.breaker import Circuit
-from kstream.core.context import entering, in_hand
+from kstream.core.context import entering, in_hand, put_down
 from kstream.core.guarded import GuardedSink
 from kstream.core.guarded_transactions import GuardedTransactionalLedger, guarded
 from kstream.core.handler import RecordHandler
-from kstream.core.hooks import Hooks
+from kstream.core.hooks import Hooks, give
 from kstream.core.idempotency import Duplicates, has_keys, keys_of
 from kstream.core.incidents import Incidents
 from kstream.core.journal import Journal
@@ -69,9 +69,8 @@ class Processor:
         self._keyed = self._handler if isinstance(self._handler, RecordHandler) and has_keys(self._handler) else None
         self._runner = runner_for(consumer, self._handler, clock)
         self._process = watched(self._handler, self._telemetry, clock, uniform)
-        self._in_hand: tuple[Progress, Incidents] | None = None
-        if isinstance(self._handler.telemetry, Hooks):  # unless the handler has an attribute of its own by that name
-            self._handler.telemetry = Hooks(self._telemetry, clock)
+        self._in_hand: tuple[BatchContext, Progress, Incidents] | None = None
+        give(self._handler, Hooks(self._telemetry, clock))
         self._handler.open()
 
     def process(
@@ -93,7 +92,7 @@ class Processor:
         context = BatchContext(scope, batch, request_id, self._clock.time())
         with in_hand(context):
             self._telemetry.tell("batch_started", context)
-            self._in_hand = progress, incidents
+            self._in_hand = context, progress, incidents
             try:
                 outcome = self._outcome(context, progress, incidents, deadline, prefix_settles)
             except BaseException as error:
@@ -107,9 +106,9 @@ class Processor:
 
     def deadline_passed(self) -> None:
         """Tells those who watch how far the batch in hand has come, if there is one. May be called from any thread."""
-        if (in_hand := self._in_hand) is not None:
-            progress, incidents = in_hand
-            self._telemetry.tell("deadline_passed", progress.outcome(incidents))
+        if (known := self._in_hand) is not None:
+            context, progress, incidents = known
+            self._telemetry.tell("deadline_passed", context, progress.outcome(incidents))
 
     def close(self) -> None:
         """Ends the handler and its workers."""
@@ -126,11 +125,13 @@ class Processor:
                 self._runner.run(run)
         except BaseException:
             # Nobody gets an answer, so everything comes back: the ledger must know all that is done, from the start.
+            put_down()
             progress.stop()
             progress.freeze()
             batch.verify()
             self._remember(run, since=None)
             raise
+        put_down()
         progress.freeze()
         if not progress.has_undone:
             if run.watch.journal is not None:

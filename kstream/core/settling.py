@@ -99,8 +99,8 @@ class Settling:
                     self._leave_for_time(index)
                 return
             attempt += 1
-            failures = yield Again(pause, tuple(again), attempt)
             self._incidents.retries(len(again))
+            failures = yield Again(pause, tuple(again), attempt)
             for index in again.keys() - failures.keys():
                 # A transaction has settled it already, and may have found it done before.
                 if self._progress.states[index] == PENDING:

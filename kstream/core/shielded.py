@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+from logging import ERROR
 from typing import TYPE_CHECKING, Any
 
+from kstream.core.logger import log
 from kstream.core.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-_log = logging.getLogger("kstream")
 
 
 class Shielded:
@@ -22,7 +21,7 @@ class Shielded:
     def __init__(self, watching: Iterable[Telemetry]) -> None:
         self.watching = tuple(watching)
         self._listeners = {name: tuple(self._listening(name)) for name in Telemetry.EVENTS}
-        self._told: set[tuple[object, type[Exception]]] = set()
+        self._told: set[tuple[str, type[BaseException]]] = set()
 
     def _listening(self, name: str) -> Iterable[Callable[..., None]]:
         return (getattr(one, name) for one in self.watching if _overrides(type(one), name))
@@ -36,14 +35,17 @@ class Shielded:
         for listener in self._listeners[name]:
             try:
                 listener(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - user code that only watches
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - user code that only watches: neither ends nor cancels anything
                 self._failed(listener, error)
 
-    def _failed(self, listener: Callable[..., None], error: Exception) -> None:
+    def _failed(self, listener: Callable[..., None], error: BaseException) -> None:
+        name = getattr(listener, "__qualname__", repr(type(listener)))
         # Once for each kind: telemetry that fails would fail for every record.
-        if (kind := (listener.__qualname__, type(error))) not in self._told:
+        if (kind := (name, type(error))) not in self._told:
             self._told.add(kind)
-            _log.error("telemetry failed, and is ignored: %s", listener.__qualname__, exc_info=error)
+            log(ERROR, "telemetry failed, and is ignored: %s", name, error=error)
 
 
 def _overrides(watching: type[Telemetry], name: str) -> bool:

@@ -33,8 +33,8 @@ class Telemetry:
     """Watches a consumer's batches. Override what you want to hear of; what is left alone costs nothing.
 
     One consumer has it at a time, and that has one batch at a time. Between ``batch_started`` and ``batch_finished`` it is
-    called from any thread that processes records, also from several at once. It must not block. Whatever it raises is
-    logged and ignored: a batch never comes to something else because it is watched.
+    called from any thread that processes records, also from several at once. It must not block. Whatever it raises but
+    ``KeyboardInterrupt`` is logged and ignored: a batch never comes to something else because it is watched.
 
     ``sample_rate``  the share of records, from 0 to 1, that ``record_started`` announces. Records are timed only where this
                      is not None.
@@ -56,10 +56,11 @@ class Telemetry:
         will come back. ``outcome`` is what it had come to."""
         self.batch_finished(outcome)
 
-    def deadline_passed(self, outcome: Outcome) -> None:
-        """The time of the batch is up, and a handler still holds it: this may be the last that is heard of it.
+    def deadline_passed(self, context: BatchContext, outcome: Outcome) -> None:
+        """The time of this batch is up, and a handler still holds it: this may be the last that is heard of it.
 
-        Called from a thread of its own. ``batch_finished`` may follow all the same.
+        Called from a thread of its own. ``batch_finished`` may follow all the same; it may even have come already, and
+        another batch be in hand, if that thread was held up.
         """
 
     def record_started(self, record: Record, attempt: int) -> None:

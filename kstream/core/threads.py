@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
+from logging import ERROR
 from typing import TYPE_CHECKING
 
 from kstream.core.late import Late
+from kstream.core.logger import log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from kstream.core.inline import Lane
     from kstream.core.run import Run
     from kstream.core.workers import Workers
-
-_log = logging.getLogger("kstream")
 
 
 class ThreadRunner:
@@ -53,7 +52,7 @@ class ThreadRunner:
         if not lanes or run.progress.stopped:
             return
         if count <= 0:
-            _log.error("no thread is free: %d outlived their deadline and have not ended", len(self._late.workers()))
+            log(ERROR, "no thread is free: %d outlived their deadline and have not ended", len(self._late.workers()))
             return
         if self._workers is None:
             self._workers = Workers()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kstream.core.context import put_down
 from kstream.core.errors import LedgerError
 from kstream.core.inline import settle
 from kstream.core.progress import DONE, SKIPPED
@@ -129,6 +130,7 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
     except LedgerError as error:
         run.progress.stop()
         run.out_of_time()  # which may be why it failed: no store waits longer
+        put_down()  # it is no single record's failure
         run.incidents.ledger_failed(error)
     finally:
         group.abandon()
@@ -166,7 +168,10 @@ def _commit(group: Group, run: Run) -> None:
             if _is_behind_another(run, record) or run.out_of_time():
                 run.watch.released(index)
                 continue
-            failures = {index: error} if len(indexes) == 1 else _attempt_alone(run, [index])
+            failures = {index: error}
+            if len(indexes) > 1:
+                run.incidents.retries(1)
+                failures = _attempt_alone(run, [index])
             if failures:
                 _settle(run, record, failures)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
 from kstream.core.consumer import Consumer
 from kstream.core.context import current_attempt, current_batch, current_record, follow_records
+from kstream.core.errors import LedgerError
 from kstream.core.handler import Handler, TransactionalHandler
 from kstream.core.retry import Retry
 from kstream.stores.sqlite import SQLiteLedger
+from kstream.testing import SimulatedTransactions
 from tests.support.processing import (
     SHARD_ID,
     WAYS,
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kstream import SQLTransaction
+    from kstream.core.outcome import Outcome
     from kstream.core.record import Record
     from kstream.core.telemetry import BatchContext
     from tests.support.processing import (
@@ -91,6 +96,44 @@ def test_a_transaction_s_records_are_followed_too(tmp_path: Path) -> None:
     processor.process(batch(entry(1), entry(2)))
     processor.close()
     assert seen == [True, True]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_said_of_the_batch_is_said_of_no_record(way: Way) -> None:
+    """Neither the last one's identity nor its attempt stays behind, also where the batch is broken off."""
+    said: list[tuple[object, int]] = []
+
+    class Says(Telling):
+        def batch_finished(self, outcome: Outcome) -> None:
+            said.append((current_record.get(), current_attempt.get()))
+
+    def breaks(record: Record) -> None:
+        if current_attempt.get() == 2:
+            raise SystemExit
+
+    for before in (breaks, lambda record: None):
+        script = Script(failing={(1, 0): 1}, before=before)
+        with suppress(SystemExit):
+            run_script(way, script, batch(entry(0), entry(1)), told=Says(), retry=Retry(base=0))
+    assert said == [(None, 1), (None, 1)]
+
+
+def test_a_ledger_s_failure_is_of_no_record_that_was_applied() -> None:
+    said: list[object] = []
+
+    class Says(Telling):
+        def ledger_failed(self, error: Exception) -> None:
+            said.append(current_record.get())
+
+    class Adds(TransactionalHandler[Any]):
+        def process(self, record: Record, transaction: Any) -> None: ...
+
+    transactions = SimulatedTransactions()
+    ledger = Mock(wraps=transactions, group_limit=10)
+    ledger.begin.return_value = Mock(apply=Mock(return_value=True), commit=Mock(side_effect=LedgerError("down")))
+    processor = processor_of(Consumer(Adds(), ledger=ledger), telemetry=Says())
+    assert processor.process(batch(entry(1), entry(2))).unfinished == 2
+    assert said == [None]
 
 
 def test_each_batch_has_a_context_of_its_own_also_in_an_event_loop_that_is_kept() -> None:

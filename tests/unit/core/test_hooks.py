@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,19 @@ def test_a_handler_s_own_attribute_of_that_name_is_left_alone() -> None:
     own = Own()
     assert processor_of(Consumer(own)).process(batch(entry(1))).complete
     assert own.telemetry == ["mine", "more"]  # type: ignore[comparison-overlap]
+
+
+def test_a_handler_that_takes_no_attributes_is_given_them_all_the_same() -> None:
+    @dataclass(frozen=True)
+    class Frozen(Handler):
+        table: str = "orders"
+
+        def process(self, record: Record) -> None:
+            self.telemetry.count(self.table)
+
+    hears = Hears()
+    assert processor_of(Consumer(Frozen), telemetry=hears).process(batch(entry(1))).complete
+    assert hears.told == [("count", "orders", 1)]
 
 
 def test_two_instances_of_a_handler_are_heard_apart() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
 
 from kstream.core.outcome import Outcome
 from kstream.core.shielded import Shielded
 from kstream.core.telemetry import Telemetry
-
-if TYPE_CHECKING:
-    import pytest
 
 
 class Counts(Telemetry):
@@ -45,6 +46,39 @@ def test_who_raises_keeps_nobody_from_hearing_and_is_logged_once_for_each_kind(
     assert len(healthy.told) == 5
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert "Fails.count" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), RecursionError()], ids=repr)
+def test_who_watches_ends_and_cancels_nothing(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    class Ends(Telemetry):
+        count = Mock(side_effect=error)  # which has no name of its own, either
+
+    healthy = Counts()
+    Shielded([Ends(), healthy]).tell("count", "orders", 1)
+    assert healthy.told == [("orders", 1)]
+    assert len(caplog.messages) == 1
+
+
+def test_ctrl_c_passes() -> None:
+    class Interrupted(Telemetry):
+        count = Mock(side_effect=KeyboardInterrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        Shielded([Interrupted()]).tell("count", "orders", 1)
+
+
+def test_a_log_that_fails_keeps_nobody_from_hearing() -> None:
+    """A logging filter with a bug, say: it would otherwise fail a batch that somebody merely watches."""
+    healthy = Counts()
+    logger = logging.getLogger("kstream")
+    faulty = Mock(side_effect=TypeError)
+    logger.addFilter(faulty)
+    try:
+        Shielded([Fails(), healthy]).tell("count", "orders", 1)
+    finally:
+        logger.removeFilter(faulty)
+    assert healthy.told == [("orders", 1)]
+    assert faulty.called or faulty.filter.called
 
 
 def test_who_overrides_only_the_end_hears_of_an_interruption_too() -> None:

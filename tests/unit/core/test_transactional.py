@@ -346,6 +346,7 @@ def test_an_effect_refused_at_the_commit_is_the_fault_of_its_record_alone() -> N
     outcome = bench.run(*entries(5), retry=Retry(attempts=2, exhausted="dead_letter"))
     assert outcome.complete
     assert (outcome.done, outcome.dead_lettered) == (4, 1)
+    assert outcome.retried == 5 + 1, "each by itself, and the one at fault once more"
     assert bench.store.effects == places(1, 2, 4, 5)
     (letter,) = bench.letters.stored
     assert (letter.error_type, letter.reason, letter.attempts) == ("ConstraintBroken", "refused at the commit", 2)
