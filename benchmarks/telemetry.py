@@ -17,6 +17,7 @@ from benchmarks.rounds import least_times
 from kstream import Consumer, on_lambda
 from kstream.core import context as core_context
 from kstream.telemetry import ContextFilter, Logs, Metrics, OpenTelemetry, XRay
+from kstream.telemetry.lines_out import LinesOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +51,7 @@ def run(*, quick: bool = False) -> Result:
         contenders = {
             OFF: contender(()),
             DEFAULT: contender(None),
-            WATCHED: contender([Logs(), Metrics(service="bench", write=null.write)], followed=True),
+            WATCHED: contender([Logs(), Metrics(service="bench", write=LinesOut(lambda: null, what="lines").put)], followed=True),
             XRAY: contender([XRay(sample_rate=0.01)]),
             XRAY_ALL: contender([XRay(sample_rate=0.01, most_sampled=RECORDS, most_records=RECORDS)]),
             OTEL: contender([OpenTelemetry(sample_rate=0.01, tracer_provider=TracerProvider())]),

@@ -123,6 +123,7 @@ def cells(counts: Counts, rate: float) -> list[Cell]:
     """What is shown. What is rare is left out as long as there is none of it."""
     rare = (
         ("skipped", counts.skipped, ""),
+        ("rejected", counts.rejected, "red"),
         ("unfinished", counts.unfinished, "yellow"),
         ("out of time", counts.out_of_time, "yellow"),
         ("ledger failures", counts.ledger_failures, "red"),
@@ -138,6 +139,7 @@ def cells(counts: Counts, rate: float) -> list[Cell]:
         ("discarded", f"{counts.discarded:,}", "red"),
         *((name, f"{count:,}", style) for name, count, style in rare if count),
         ("age p99", age(counts.record_age_p99), ""),
+        ("checkpoint lag", age(counts.checkpoint_lag), ""),
         ("iterator age", age(counts.iterator_age), ""),
     ]
 

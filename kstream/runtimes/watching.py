@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def default_telemetry(settings: Settings) -> Sequence[Telemetry]:
     """Log lines always; metrics and traces where they are on. Raises ``ConfigurationError`` for a setting that is wrong."""
     wants_json_lines(settings)
-    return [Logs(), *_metrics(settings), *_traces(settings)]
+    # They are told in this order. What may block comes last: a handler of the user's, which takes a log line, must not
+    # keep the metrics of a time-out from getting out.
+    return [*_metrics(settings), *_traces(settings), Logs()]
 
 
 def wants_json_lines(settings: Settings) -> bool:

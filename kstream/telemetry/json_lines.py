@@ -77,6 +77,9 @@ class JsonFormatter(logging.Formatter):
                         has; None leaves it out. If it raises, the payload is left out, and the line says so.
     ``payload_length``  characters of it at most.
 
+    No payload goes through a queue: behind one it is left out, and the line says so. Give the ``JsonFormatter`` to the
+    ``QueueHandler``, whose lines are then written where they are logged.
+
     An ``extra`` named like a field of its own (``level``) gets an underscore (``level_``). A value that is not JSON
     becomes its text. A line has at most ``LINE_LIMIT`` bytes; one that was longer says ``"cut": true``. Thread-safe;
     raises nothing. Making one has kstream follow each record, as ``ContextFilter`` does.
@@ -137,7 +140,7 @@ class JsonFormatter(logging.Formatter):
             head[names.REQUEST_ID] = own["aws_request_id"]  # Lambda's runtime client knows it also outside any batch
         head |= self._failure(record)
         if self._payloads:
-            head |= self._payload()
+            head |= self._payload(own)
         return head
 
     def _failure(self, record: logging.LogRecord) -> dict[str, object]:
@@ -151,9 +154,10 @@ class JsonFormatter(logging.Formatter):
             fields[names.STACK] = record.stack_info
         return fields
 
-    def _payload(self) -> dict[str, object]:
+    def _payload(self, own: dict[str, object]) -> dict[str, object]:
         if (record := current_record.get()) is None:
-            return {}
+            # A record was in hand where the line was logged, but this is another thread.
+            return {names.PAYLOAD_LEFT_OUT: "not in hand"} if own.get(names.PARTITION_KEY) is not None else {}
         try:
             shown = record.data if self._redact is None else self._redact(record)
             if isinstance(shown, bytes | bytearray):

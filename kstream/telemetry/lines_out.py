@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import deque
 from functools import cache
+from stat import S_ISREG
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _log = logging.getLogger("kstream")
 
 class LinesOut:
     """Writes lines from a thread of its own. Thread-safe; raises nothing.
+
+    Each line stands alone on its line, whatever others left unfinished: where it is not known that theirs has ended, which
+    it never is in a pipe, an empty one may stand in front.
 
     ``put`` waits until its line is out, because in Lambda the process stands still once the invocation has its answer. It
     waits ``patience`` seconds at most, and not at all while a line before is still stuck: a reader that has stopped costs
@@ -42,7 +46,6 @@ class LinesOut:
         self._put = 0
         self._handled = 0
         self._stuck = False
-        self._torn = False
         self._dropped = 0
         self._tell_at = 1
         self._fault = ""
@@ -116,28 +119,40 @@ class LinesOut:
             try:
                 descriptor = stream.fileno()
             except (AttributeError, io.UnsupportedOperation):
-                stream.write(data.decode())
+                stream.write(("" if _ends_in_memory(stream) else "\n") + data.decode())
                 stream.flush()
             else:
-                self._write_whole(descriptor, data)
+                _write_whole(descriptor, data if _ends_in_file(descriptor) else b"\n" + data)
         except Exception as error:  # noqa: BLE001 - standard output may be anything that a user puts there
             return f"{type(error).__name__}: {error}"
         return None
 
-    def _write_whole(self, descriptor: int, data: bytes) -> None:
-        # Past the stream's own buffer: its lock, held for as long as the reader rests, would break the interpreter's end.
-        left = memoryview(b"\n" + data if self._torn else data)
-        self._torn = False
-        while left:
-            try:
-                written = os.write(descriptor, left)
-            except BlockingIOError:
-                poll = select.poll()
-                poll.register(descriptor, select.POLLOUT)
-                poll.poll()
-                continue
-            left = left[written:]
-            self._torn = bool(left)
+
+def _write_whole(descriptor: int, data: bytes) -> None:
+    # Past the stream's own buffer: its lock, held for as long as the reader rests, would break the interpreter's end.
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT)
+            poll.poll()
+
+
+def _ends_in_file(descriptor: int) -> bool:
+    """Whether the last line is known to have ended: in a file, if it may be read."""
+    try:
+        status = os.fstat(descriptor)
+        if not S_ISREG(status.st_mode):
+            return False
+        return status.st_size == 0 or os.pread(descriptor, 1, status.st_size - 1) == b"\n"
+    except OSError:
+        return False
+
+
+def _ends_in_memory(stream: TextIO) -> bool:
+    return isinstance(stream, io.StringIO) and stream.getvalue()[-1:] in ("", "\n")
 
 
 @cache

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.context import current_record
+from kstream.core.errors import Reject
 from kstream.core.telemetry import Telemetry
 from kstream.telemetry import log_fields as names
 from kstream.telemetry.texts import cut, text_of
@@ -47,11 +48,13 @@ class Logs(Telemetry):
         self._told: Counter[str] = Counter()
         self._untold: Counter[str] = Counter()
         self._batch: dict[str, object] = {}
+        self._in_hand: BatchContext | None = None
         self._thread: int | None = None
 
     def batch_started(self, context: BatchContext) -> None:
         self._batch = names.of_batch(context)
         self._thread = threading.get_ident()
+        self._in_hand = context
 
     def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
         kind = type(error).__name__
@@ -67,7 +70,8 @@ class Logs(Telemetry):
             _text(error),
             outcome=names.DEAD_LETTERED if parked else names.FAILED,
             error=error,
-            exc_info=None if parked else error,
+            # A rejected record is one that its handler knows; where it was rejected says nothing more.
+            exc_info=None if parked and isinstance(error, Reject) else error,
             attempt=attempt,
         )
 
@@ -91,7 +95,9 @@ class Logs(Telemetry):
                 error=error,
             )
 
-    def deadline_passed(self, outcome: Outcome) -> None:
+    def deadline_passed(self, context: BatchContext, outcome: Outcome) -> None:
+        if context is not self._in_hand:
+            return  # told late: the batch is over
         # In a thread of its own, whose context knows nothing of the batch. These may be its last words.
         place, stack = place_of(self._thread)
         extra = self._of_outcome(names.DEADLINE_PASSED, outcome) | ({names.STACK: stack} if stack else {})
@@ -112,6 +118,7 @@ class Logs(Telemetry):
         )
 
     def batch_finished(self, outcome: Outcome) -> None:
+        self._in_hand = None
         self._tell_counts()
         if outcome.complete:
             return
@@ -126,6 +133,7 @@ class Logs(Telemetry):
         )
 
     def batch_interrupted(self, outcome: Outcome, error: BaseException) -> None:
+        self._in_hand = None
         self._tell_counts()
         kind = type(error).__name__
         # Without its traceback: whoever the error is raised to shows it.

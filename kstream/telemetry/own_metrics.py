@@ -42,6 +42,7 @@ class OwnMetrics:
         self._refused = Refused()
 
     def count(self, name: str, value: float) -> None:
+        name = plain(name)
         with self._lock:
             total = self._counts.get(name) if type(name) is str else None
             fault = self._new_fault(name, self._times) if total is None else None
@@ -53,6 +54,7 @@ class OwnMetrics:
         self._refused.tell(name, fault)
 
     def observe(self, name: str, seconds: float) -> None:
+        name = plain(name)
         with self._lock:
             observed = self._times.get(name) if type(name) is str else None
             fault = self._new_fault(name, self._counts) if observed is None else None
@@ -142,6 +144,12 @@ class Refused:
             fault,
             ". Of others that are dropped nothing is said" if last else "",
         )
+
+
+def plain(name: str) -> str:
+    """The text of a name that is of a subclass, as an enumeration's is. What is no text stays as it is."""
+    # Not str(): of a class Names(str, Enum) it says NAMES.ORDERS.
+    return name if type(name) is str or not isinstance(name, str) else str.__str__(name)
 
 
 def _is_name(text: str) -> bool:

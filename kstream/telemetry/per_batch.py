@@ -58,12 +58,16 @@ class PerBatch(Telemetry, ABC):
     def batch_interrupted(self, outcome: Outcome, error: BaseException) -> None:
         self._over(outcome, "interrupted", type(error).__name__)
 
-    def deadline_passed(self, outcome: Outcome) -> None:
+    def deadline_passed(self, context: BatchContext, outcome: Outcome) -> None:
         # Whoever would have noticed it is stuck. If this is the last that is heard, an alarm must find it.
-        self._over(replace(outcome, out_of_time=True), "deadline")
+        self._over(replace(outcome, out_of_time=True), "deadline", of=context)
 
-    def _over(self, outcome: Outcome, ended: Ended, error: str | None = None) -> None:
+    def _over(
+        self, outcome: Outcome, ended: Ended, error: str | None = None, *, of: BatchContext | None = None
+    ) -> None:
         with self._telling:
+            if of is not None and of is not self._untold:
+                return  # told late, and of a batch that is over: these numbers are not those of the one in hand
             context, self._untold = self._untold, None
         if context is not None and context.batch.outers:
             ended_at = self._time()

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary, ref
 from kstream import metrics
 from kstream.core.errors import ConfigurationError
 from kstream.metrics import DIMENSIONS
-from kstream.telemetry.own_metrics import MOST_NAMES, Refused, number_fault
+from kstream.telemetry.own_metrics import MOST_NAMES, Refused, number_fault, plain
 from kstream.telemetry.per_batch import PerBatch
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class Families:
 
     def _of_a_handler(self, kind: Any, name: str, suffix: str, **more: Any) -> Any:
         """None for a name that cannot be."""
+        name = plain(name)
         with self._lock:
             try:
                 return self._own[name, suffix]

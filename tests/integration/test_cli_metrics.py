@@ -94,7 +94,7 @@ def test_the_same_numbers_go_to_standard_output_where_that_is_set(
     done = kstream(*arguments, "--once-through", "--json", cwd=tmp_path)
 
     *documents, counts = [
-        line for line in done.stdout.splitlines() if '"batches"' not in line or '"final":true' in line
+        line for line in done.stdout.splitlines() if line and ('"batches"' not in line or '"final":true' in line)
     ]
     points = [point for line in documents for point in read(line)]
     last = json.loads(counts)

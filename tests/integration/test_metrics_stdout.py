@@ -37,15 +37,19 @@ with open("done.json", "w") as done:
 """
 
 
+def environment(metrics: str) -> dict[str, str]:
+    return {**os.environ, "KSTREAM_METRICS": metrics, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
 def run(
-    directory: Path, *arguments: str, stdout: int | None, metrics: str = "emf"
+    directory: Path, *arguments: str, stdout: int | None, metrics: str = "emf", program: str = PROGRAM
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
+        [sys.executable, "-c", program, *arguments],
         cwd=directory,
         stdout=stdout,
         stderr=subprocess.PIPE,
-        env={**os.environ, "KSTREAM_METRICS": metrics, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=environment(metrics),
         timeout=120,
         check=False,
     )
@@ -68,10 +72,75 @@ def expected(tmp_path: Path) -> object:
 def test_with_a_reader_there_is_a_document_for_each_batch(tmp_path: Path, expected: object) -> None:
     ran = run(tmp_path, stdout=subprocess.PIPE)
 
-    lines = ran.stdout.decode().splitlines()
+    lines = ran.stdout.decode().split()
     assert (ran.returncode, ran.stderr, len(lines)) == (0, b"", 100)
     assert total([point for line in lines for point in read(line)], "orders") == 500
     assert done(tmp_path) == expected
+
+
+DOTS = """
+import os
+from kstream import Consumer, Handler, on_lambda
+from kstream.testing.events import kinesis_event
+
+class Dots(Handler):
+    def process(self, record):
+        print(".", end="")
+        if record.text() == "child":
+            os.write(1, b"...")  # past what Python knows of, as a child process would
+
+handle = on_lambda(Consumer(Dots))
+for text in ("a", "child", "b"):
+    handle(kinesis_event([text, text]))
+"""
+
+
+@pytest.mark.parametrize("to", ["pipe", "file"])
+def test_a_document_stands_alone_behind_what_a_handler_left_unfinished(tmp_path: Path, to: str) -> None:
+    with (tmp_path / "out").open("wb") as file:
+        ran = run(tmp_path, stdout=subprocess.PIPE if to == "pipe" else file.fileno(), program=DOTS)
+
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    lines = (ran.stdout if to == "pipe" else (tmp_path / "out").read_bytes()).decode().splitlines()
+    documents = [line for line in lines if line.startswith("{")]
+    assert total([point for line in documents for point in read(line)], "RecordsSucceeded") == 6
+    assert [line for line in lines if line not in documents] == ["..", "........", ".."]
+
+
+BLOCKS = """
+import logging, time
+from kstream import Consumer, Handler, on_lambda
+from kstream.testing import LambdaContext, kinesis_event
+
+class Blocks(logging.Handler):
+    def emit(self, record):
+        time.sleep(600)
+
+class Stuck(Handler):
+    def process(self, record):
+        time.sleep(600)
+
+logging.getLogger().addHandler(Blocks())
+on_lambda(Consumer(Stuck))(kinesis_event(["a"]), LambdaContext(timeout=0.2))
+"""
+
+
+def test_at_a_time_out_a_log_handler_that_blocks_keeps_no_metrics_back(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", BLOCKS],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        env={**environment("emf"), "AWS_LAMBDA_FUNCTION_NAME": "shop"},
+    )
+    assert process.stdout is not None
+    try:
+        line = next(line for line in process.stdout if line.strip())
+    finally:
+        process.kill()
+        process.communicate()
+    points = read(line.decode())
+    assert total(points, "BatchesOutOfTime") == 1
+    assert total(points, "RecordsUnfinished") == 1
 
 
 def test_nobody_reads(tmp_path: Path, expected: object) -> None:

@@ -126,13 +126,17 @@ def test_a_line_tells_all_of_it() -> None:
 
     assert text == (
         "received 1,234  processed 1,200  per second 10  retried 3  failed 4  dead-lettered 5  discarded 6  "
-        "age p99 -  iterator age -"
+        "age p99 -  checkpoint lag -  iterator age -"
     )
 
 
 def test_what_is_rare_is_told_when_it_happens() -> None:
-    text = line(Counts(skipped=1, unfinished=2, out_of_time=3, ledger_failures=4, dead_letter_failures=5), 0)
-    assert "  skipped 1  unfinished 2  out of time 3  ledger failures 4  dead-letter failures 5  age" in text
+    counts = Counts(
+        skipped=1, rejected=6, unfinished=2, out_of_time=3, ledger_failures=4, dead_letter_failures=5, checkpoint_lag=90
+    )
+    told = "  skipped 1  rejected 6  unfinished 2  out of time 3  ledger failures 4  dead-letter failures 5  age"
+    assert told in line(counts, 0)
+    assert "  checkpoint lag 2 min  " in line(counts, 0)
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 200])

@@ -14,6 +14,7 @@ from kstream.core.handler import Handler
 from kstream.core.processor import Processor
 from kstream.runtimes.watching import default_telemetry
 from kstream.settings import Settings
+from kstream.telemetry.logs import Logs
 from kstream.telemetry.metrics import Metrics
 from tests.support.cloudwatch import read
 from tests.support.processing import batch, entry
@@ -34,6 +35,14 @@ def writes_metrics(**settings: Any) -> bool:
 def test_they_are_on_in_lambda_alone() -> None:
     assert writes_metrics(in_lambda=True)
     assert not writes_metrics()
+
+
+@pytest.mark.parametrize("tracing", [None, "xray", "otel"])
+def test_log_lines_whose_handlers_may_block_come_last(tracing: str | None) -> None:
+    watching = default_telemetry(Settings(in_lambda=True, tracing=tracing))
+    assert isinstance(watching[0], Metrics)
+    assert isinstance(watching[-1], Logs)
+    assert len(watching) == (2 if tracing is None else 3)
 
 
 def test_the_setting_goes_first() -> None:

@@ -460,6 +460,24 @@ def test_a_payload_that_was_asked_for_goes_through_the_hook_and_is_bounded() -> 
         assert len(one_line(JsonFormatter(payloads=True))["payload"]) < 5_000
 
 
+@pytest.mark.parametrize("formatted", ["before the queue", "behind it"])
+def test_behind_a_queue_a_payload_is_left_out_and_the_line_says_so(formatted: str) -> None:
+    payloads, filter_ = JsonFormatter(payloads=True), ContextFilter()
+    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    sender = logging.handlers.QueueHandler(waiting)
+    sender.setFormatter(payloads if formatted == "before the queue" else None)
+    sender.addFilter(filter_)
+    with holding():
+        sender.handle(logging.makeLogRecord({"msg": "m"}))
+    sender.handle(logging.makeLogRecord({"msg": "outside"}))
+    if formatted == "before the queue":
+        assert strictly(waiting.get().msg)["payload"] == SECRET
+        return
+    in_hand, outside = (strictly(payloads.format(waiting.get())) for _ in range(2))
+    assert (in_hand["payload_left_out"], in_hand["sequence_number"]) == ("not in hand", RECORD.sequence_number)
+    assert not {"payload", "payload_left_out"} & set(outside)
+
+
 def test_a_hook_that_raises_leaves_the_payload_out() -> None:
     def redact(record: Record) -> object:
         raise KeyError(record.text())

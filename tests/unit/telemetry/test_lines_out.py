@@ -15,6 +15,7 @@ from tests.support.processes import within_a_minute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 def lines_out(stream: Callable[[], Any], **more: Any) -> LinesOut:
@@ -58,20 +59,50 @@ def test_a_line_is_out_when_put_returns(pipe: Pipe) -> None:
     out = lines_out(lambda: pipe.stream)
     for number in range(100):
         out.put(f"line {number}")
-        assert pipe.read() == f"line {number}\n".encode()
+        assert pipe.read() == f"\nline {number}\n".encode()
     assert out.dropped == 0
 
 
-def test_it_comes_behind_what_others_left_in_the_buffer(pipe: Pipe) -> None:
-    pipe.stream.write("printed\n")
+def test_it_stands_on_a_line_of_its_own_behind_what_others_left_in_the_buffer(pipe: Pipe) -> None:
+    pipe.stream.write("printed\n.")
     lines_out(lambda: pipe.stream).put("put")
-    assert pipe.read() == b"printed\nput\n"
+    assert pipe.read() == b"printed\n.\nput\n"
 
 
-def test_a_stream_that_is_no_file_is_written_to(capsys: pytest.CaptureFixture[str]) -> None:
-    stream = io.StringIO()
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [("", "put\nput\n"), ("printed\n", "printed\nput\nput\n"), ("printed\n.", "printed\n.\nput\nput\n")],
+)
+def test_where_it_is_known_that_a_line_has_ended_no_empty_one_is_written(
+    tmp_path: Path, others: str, expected: str
+) -> None:
+    memory = io.StringIO()
+
+    def written_to(stream: Any) -> None:
+        stream.write(others)
+        out = lines_out(lambda: stream)
+        out.put("put")
+        out.put("put")
+
+    written_to(memory)
+    with (tmp_path / "out").open("w+") as file:
+        written_to(file)
+    assert memory.getvalue() == (tmp_path / "out").read_text() == expected
+
+
+def test_what_cannot_be_read_is_taken_for_unfinished(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w") as file:
+        file.write("printed.")
+        lines_out(lambda: file).put("put")
+    assert (tmp_path / "out").read_text() == "printed.\nput\n"
+
+    class NoFile(io.TextIOWrapper):
+        def fileno(self) -> int:
+            raise io.UnsupportedOperation
+
+    stream = NoFile(io.BytesIO(), write_through=True)
     lines_out(lambda: stream).put("put")
-    assert stream.getvalue() == "put\n"
+    assert stream.buffer.getvalue() == b"\nput\n"  # type: ignore[attr-defined]
 
 
 def test_a_full_pipe_is_waited_for_once_and_then_takes_up_again(pipe: Pipe, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,13 +116,13 @@ def test_a_full_pipe_is_waited_for_once_and_then_takes_up_again(pipe: Pipe, capl
     assert out.dropped == 490
     assert caplog.messages == [], "where standard output is stuck, the log may be so too"
     arrived = b""
-    while len(arrived) < filled + 1000:
+    while len(arrived) < filled + 1010:
         arrived += pipe.read()
-    assert arrived[filled:] == (line.encode() + b"\n") * 10
+    assert arrived[filled:] == (b"\n" + line.encode() + b"\n") * 10
     assert within_a_minute(lambda: bool(caplog.messages))
     assert caplog.messages[0] == "490 line(s) dropped so far: standard output: its reader has stopped reading"
     out.put("and again")
-    assert pipe.read() == b"and again\n"
+    assert pipe.read() == b"\nand again\n"
 
 
 def test_a_pipe_that_does_not_block_is_waited_for(pipe: Pipe) -> None:
@@ -100,9 +131,9 @@ def test_a_pipe_that_does_not_block_is_waited_for(pipe: Pipe) -> None:
     out = lines_out(lambda: pipe.stream, patience=0.0)
     out.put("late")
     arrived = b""
-    while len(arrived) < filled + 5:
+    while len(arrived) < filled + 6:
         arrived += pipe.read()
-    assert arrived[filled:] == b"late\n"
+    assert arrived[filled:] == b"\nlate\n"
 
 
 def without_reader() -> Any:
@@ -161,7 +192,7 @@ def test_a_line_that_was_cut_short_does_not_spoil_the_next(pipe: Pipe, monkeypat
     out = lines_out(lambda: pipe.stream)
     out.put("first")
     out.put("second")
-    assert pipe.read() == b"fir\nsecond\n"
+    assert pipe.read() == b"\nfi\nsecond\n"
     assert out.dropped == 1
 
 
@@ -176,7 +207,7 @@ def test_where_no_thread_can_be_started_lines_are_dropped(
         patch.setattr(threading.Thread, "start", no)
         out.put("lost")
     out.put("kept")
-    assert pipe.read() == b"kept\n"
+    assert pipe.read() == b"\nkept\n"
     assert out.dropped == 1
     assert "no thread could be started" in caplog.messages[0]
 
@@ -203,4 +234,4 @@ def test_many_threads_do_not_mix_their_lines(pipe: Pipe) -> None:
     pipe.stream.close()
     reader.join()
     lines = b"".join(arrived).splitlines()
-    assert sorted(lines) == [letter * 3000 for letter in (b"a", b"b", b"c", b"d") for _ in range(100)]
+    assert sorted(filter(None, lines)) == [letter * 3000 for letter in (b"a", b"b", b"c", b"d") for _ in range(100)]

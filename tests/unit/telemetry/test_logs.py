@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,9 +112,14 @@ def test_a_failure_is_told_with_place_attempts_and_traceback_and_without_payload
         "record 7:0 of shardId-1 could not be dead-lettered and will be delivered again: full",
         "the ledger failed, so some records may come back, and without a transaction be processed again: locked",
     ]
-    assert [bool(record.exc_info) for record in caplog.records] == [True, False, False, False]
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2 + [logging.ERROR, logging.WARNING]
     assert "secret" not in caplog.text
+    assert [bool(record.exc_info) for record in caplog.records] == [True, False, False, False]
+    caplog.clear()
+    telemetry = Logs()
+    for _ in range(TOLD_PER_BATCH + 1):
+        telemetry.record_failed(RECORD, OSError("down"), attempt=3, parked=True)
+    assert [bool(record.exc_info) for record in caplog.records] == [True] * TOLD_PER_BATCH
 
 
 def test_a_batch_that_is_done_says_nothing_and_one_that_is_not_says_where(caplog: pytest.LogCaptureFixture) -> None:
@@ -234,10 +240,20 @@ def test_the_last_words_name_the_record_the_place_and_the_remedy(caplog: pytest.
 def test_the_last_words_of_a_batch_whose_records_are_done(caplog: pytest.LogCaptureFixture) -> None:
     telemetry = Logs()
     telemetry.batch_started(STARTED)
-    telemetry.deadline_passed(Outcome(records=2, done=2))
+    telemetry.deadline_passed(STARTED, Outcome(records=2, done=2))
     assert caplog.messages[0].startswith(
         "the deadline has passed: every record is settled, but the batch is not over (2 of 2 done). If it"
     )
+
+
+def test_a_deadline_that_is_told_late_is_of_no_batch_that_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    telemetry = Logs()
+    telemetry.batch_started(STARTED)
+    telemetry.batch_finished(Outcome(records=1, done=1))
+    telemetry.deadline_passed(STARTED, Outcome(checkpoint="7", records=1, unfinished=1))
+    telemetry.batch_started(replace(STARTED, request_id="request-2"))
+    telemetry.deadline_passed(STARTED, Outcome(checkpoint="7", records=1, unfinished=1))
+    assert caplog.messages == []
 
 
 def test_errors_of_many_kinds_whose_texts_are_long_or_missing_make_short_lines(

@@ -20,6 +20,7 @@ from kstream.runtimes.aws_lambda import on_lambda
 from kstream.telemetry.metrics import Metrics
 from kstream.testing.clock import VirtualClock
 from tests.support.cloudwatch import read, total, values
+from tests.support.metric_names import Names, Old
 from tests.support.processing import SHARD_ID, STREAM_ARN, batch, entry, event
 
 if TYPE_CHECKING:
@@ -146,21 +147,36 @@ def test_at_the_deadline_it_is_told_and_not_again_at_the_end(written: Written, c
 
 def test_of_a_deadline_and_an_end_at_the_same_time_one_is_told(written: Written, metrics: Metrics) -> None:
     for _ in range(50):
-        metrics.batch_started(context(entry(1)))
+        started = context(entry(1))
+        metrics.batch_started(started)
         begin = threading.Barrier(2)
 
-        def end(tell: Any, begin: threading.Barrier = begin) -> None:
+        def end(tell: Any, *told: Any, begin: threading.Barrier = begin) -> None:
             begin.wait()
-            tell(Outcome())
+            tell(*told)
 
         threads = [
-            threading.Thread(target=end, args=(tell,)) for tell in (metrics.batch_finished, metrics.deadline_passed)
+            threading.Thread(target=end, args=told)
+            for told in ((metrics.batch_finished, Outcome()), (metrics.deadline_passed, started, Outcome()))
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
     assert len(written.lines) == 50
+
+
+def test_a_deadline_that_is_told_late_is_nothing_to_the_batch_after_it(written: Written, metrics: Metrics) -> None:
+    first, second = context(entry(1)), context(entry(1))
+    metrics.batch_started(first)
+    metrics.batch_finished(Outcome(kinesis_records=1))
+    metrics.deadline_passed(first, Outcome(checkpoint="1", unfinished=1))
+    metrics.batch_started(second)
+    metrics.deadline_passed(first, Outcome(checkpoint="1", unfinished=1))
+    metrics.batch_finished(Outcome(kinesis_records=1, done=1))
+    assert [document["ended"] for document in written.documents] == ["finished"] * 2
+    assert total(written.points, "RecordsUnfinished") == 0
+    assert total(written.points, "RecordsSucceeded") == 1
 
 
 def test_an_empty_batch_tells_nothing(written: Written, metrics: Metrics) -> None:
@@ -203,6 +219,19 @@ def test_a_name_that_cannot_be_is_dropped_with_one_line(
     assert total(written.points, "orders") == 2
     assert total(written.points, "timed") == 2000
     assert total(written.points, "RecordsReceived") == 2
+
+
+def test_a_name_may_be_of_an_enumeration(written: Written, metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
+    metrics.batch_started(context(entry(1)))
+    metrics.count(Names.ORDERS, 1)
+    metrics.count("orders", 1)
+    metrics.observe(Names.LOOKUP, 1)
+    metrics.observe(Old.LOOKUP, 1)
+    metrics.batch_finished(Outcome())
+
+    assert caplog.messages == []
+    assert total(written.points, "orders") == 2
+    assert values(written.points, "lookup") == [1000, 1000]
 
 
 @pytest.mark.parametrize("value", ["1", None, float("nan"), float("inf"), 10**400, -(2**361), [1]])

@@ -71,6 +71,7 @@ def test_a_batch_and_its_records_by_kind_name_and_attributes() -> None:
         "kstream.first_sequence_number": "100",
         "kstream.last_sequence_number": "101",
         "kstream.outcome": "incomplete",
+        "error.type": "Transient",
         "kstream.records.done": 1,
         "kstream.records.skipped": 0,
         "kstream.records.dead_lettered": 0,
@@ -95,6 +96,25 @@ def test_a_batch_and_its_records_by_kind_name_and_attributes() -> None:
     assert set(event.attributes or {}) == {"exception.type", "exception.message", "exception.stacktrace"}
     assert top.instrumentation_scope is not None
     assert top.instrumentation_scope.name == "kstream"
+
+
+@pytest.mark.parametrize("sample_rate", [0, 1])
+def test_a_handlers_attributes_are_kept_beside_kstreams_own(sample_rate: int) -> None:
+    names = ("messaging.system", "messaging.destination.partition.id", "kstream.outcome", "kstream.mine", "error.type")
+    tracer = OTelTracer()
+
+    class Names(Handler):
+        def process(self, record: Record) -> None:
+            for name in (*names, "messaging.client.id"):
+                self.telemetry.annotate(name, "mine")
+
+    processor = processor_of(Consumer(Names), telemetry=tracer.telemetry(sample_rate=sample_rate))
+    processor.process(batch(entry(100)))
+    processor.close()
+    held = tracer.exporter.get_finished_spans()[0].attributes or {}
+    mine = {"handler." + name for name in names} | {"messaging.client.id"}
+    assert {name for name, value in held.items() if value == "mine"} == mine
+    assert held["messaging.system"] == "aws.kinesis"
 
 
 def test_a_span_that_is_current_is_the_parent_and_current_again_afterwards() -> None:

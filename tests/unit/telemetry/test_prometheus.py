@@ -16,6 +16,7 @@ from kstream.core.handler import Handler
 from kstream.runtimes.aws_lambda import on_lambda
 from kstream.telemetry.prometheus import Prometheus, prometheus_name
 from kstream.testing.clock import VirtualClock
+from tests.support.metric_names import Names, Old
 from tests.support.processing import entry, event
 
 if TYPE_CHECKING:
@@ -116,6 +117,21 @@ def test_what_cannot_be_is_dropped_with_one_line(
         telemetry.count(name, value)
     (line,) = caplog.messages
     assert why in line
+
+
+def test_a_name_may_be_of_an_enumeration(caplog: pytest.LogCaptureFixture) -> None:
+    telemetry = made()
+    for name in (Names.ORDERS, Old.ORDERS, "orders"):
+        telemetry.count(name, 1)
+    for name in (Old.LOOKUP, Names.LOOKUP):
+        telemetry.observe(name, 1)
+    assert caplog.messages == []
+    found = {family.name: family for family in telemetry.registry.collect()}
+    assert {name: family.documentation for name, family in found.items()} == {
+        "orders": "orders, of a handler's own",
+        "lookup_seconds": "lookup, of a handler's own",
+    }
+    assert [sample.value for sample in found["orders"].samples if sample.name == "orders_total"] == [3]
 
 
 def test_names_without_an_end_are_bounded(caplog: pytest.LogCaptureFixture) -> None:

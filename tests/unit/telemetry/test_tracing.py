@@ -12,17 +12,22 @@ from hypothesis import strategies as st
 
 from kstream.core.batch import Batch
 from kstream.core.consumer import Consumer
+from kstream.core.context import current_batch
 from kstream.core.errors import ConfigurationError, Reject
 from kstream.core.handler import BatchHandler, Handler, TransactionalHandler
+from kstream.core.outcome import Outcome
 from kstream.core.record import Record
 from kstream.core.retry import Retry
+from kstream.stores.memory import MemoryLedger
 from kstream.stores.sqlite import SQLiteLedger
 from kstream.telemetry.otel import OpenTelemetry
 from kstream.telemetry.trace_context import TraceContext
+from kstream.telemetry.showing import Showing, likely_samples
 from kstream.telemetry.tracing import MOST_RECORDS, MOST_SAMPLED
 from kstream.telemetry.xray import XRay
 from kstream.testing.clock import VirtualClock
 from tests.support.processing import (
+    MALFORMED,
     SHARD_ID,
     STREAM_ARN,
     WAYS,
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from kstream.core.outcome import Outcome
+    from kstream.core.telemetry import BatchContext
     from tests.support.processing import Way
     from tests.support.tracers import Kind, Span, Tracer
 
@@ -264,6 +269,30 @@ def test_spans_are_bounded_and_the_rest_is_counted(tracer: Tracer) -> None:
     assert left_out["sampled"] == count - MOST_SAMPLED
 
 
+def test_a_sample_that_must_be_thinned_is_spread_over_the_whole_batch(tracer: Tracer) -> None:
+    """One of each stretch of the batch, wherever in it, and not its first records."""
+    run_script("inline", Script(), records(1_000), told=tracer.telemetry(sample_rate=1))
+    spans = tracer.spans()
+    shown = sorted(int(span.facts["sequence_number"]) - 100 for span in of(spans, "record"))
+    assert [index // (1_000 // MOST_SAMPLED) for index in shown] == list(range(MOST_SAMPLED))
+    facts = the_batch(spans).facts
+    left_out = facts.get("attempts_without_a_subsegment") or {"sampled": facts["sampled"]}
+    assert left_out["sampled"] == 1_000 - MOST_SAMPLED
+
+
+@given(rate=st.floats(0.05, 1), count=st.integers(1, 2_000), most=st.integers(0, 40))
+@settings(max_examples=50)
+def test_a_thinned_sample_keeps_its_bound_and_is_as_large_as_it_may_be(rate: float, count: int, most: int) -> None:
+    showing = Showing(1_000, most, likely_samples(rate, count))
+    announced = round(rate * count)
+    shown = [index for index in range(announced) if showing.shows_sampled()]
+    assert len(shown) <= most
+    assert len(shown) >= min(announced, most) * 0.4 - 1
+    if announced > 2 * most > 40:
+        assert shown[-1] >= announced * 0.8
+        assert shown[len(shown) // 2] >= announced * 0.4
+
+
 def test_failures_find_room_beside_samples(tracer: Tracer) -> None:
     script = Script(failing={(190, 0): 1})
     run_script("inline", script, records(100), told=tracer.telemetry(sample_rate=1), retry=Retry(attempts=1))
@@ -368,6 +397,98 @@ def test_the_deadline_is_told_at_once(tracer: Tracer) -> None:
         "out_of_time" in str(span.facts) for span in early
     )
     assert the_batch(tracer.spans()).facts["outcome"] == "complete"
+
+
+def test_a_deadline_that_is_told_late_is_not_laid_to_the_next_batch(tracer: Tracer) -> None:
+    """The thread that tells it may be held up until another batch is in hand."""
+    told = tracer.telemetry(sample_rate=0)
+    seen: list[BatchContext | None] = []
+
+    class Late(Handler):
+        def process(self, record: Record) -> None:
+            seen.append(current_batch.get())
+            if len(seen) == 2 and seen[0] is not None:
+                told.deadline_passed(seen[0], Outcome(records=1, unfinished=1, out_of_time=True))
+
+    processor = processor_of(Consumer(Late), telemetry=told)
+    processor.process(records(1))
+    processor.process(batch(entry(200)))
+    if seen[1] is not None:
+        told.deadline_passed(seen[1], Outcome())
+    processor.close()
+    spans = tracer.spans()
+    assert [span.sort for span in spans] == ["batch", "batch"]
+    assert "out_of_time" not in str([span.facts for span in spans])
+
+
+class Returns(BatchHandler):
+    def process(self, records: Sequence[Record]) -> list[Record]:
+        return [record for record in records if record.sequence_number == "101"]
+
+
+class Raises(BatchHandler):
+    def process(self, records: Sequence[Record]) -> None:
+        raise Transient("all of it")
+
+
+class AsyncReturns(BatchHandler):
+    async def process(self, records: Sequence[Record]) -> list[Record]:
+        return [record for record in records if record.sequence_number == "101"]
+
+
+class NoKey(Handler):
+    def idempotency_key(self, record: Record) -> str:
+        if record.sequence_number == "101":
+            raise ValueError("no key")
+        return record.sequence_number
+
+    def process(self, record: Record) -> None: ...
+
+
+class Generates(Handler):
+    def process(self, record: Record) -> Any:
+        return (yield) if record.sequence_number == "101" else None
+
+
+@pytest.mark.parametrize(
+    ("handler", "error", "failed", "attempts"),
+    [
+        (Returns, "RecordFailed", ["101"], 2),
+        (AsyncReturns, "RecordFailed", ["101"], 2),
+        (Raises, "Transient", ["100", "101", "102"], 2),
+        (NoKey, "KeyFailed", ["101"], 1),
+        (Generates, "TypeError", ["100", "101", "102"], 2),
+    ],
+)
+def test_a_failure_that_was_in_no_attempt_has_a_span_too(
+    tracer: Tracer, handler: Any, error: str, failed: list[str], attempts: int
+) -> None:
+    """One for the record, over the time of its batch; the batch's own names the error's type."""
+    consumer = Consumer(handler, retry=Retry(attempts=2, base=0), ledger=MemoryLedger(), ordering="none")
+    run(consumer, tracer.telemetry(sample_rate=0), records(3))
+    spans = tracer.spans()
+    top, shown = the_batch(spans), of(spans, "record")
+    assert sorted(span.facts["sequence_number"] for span in shown) == failed
+    assert {span.error for span in (top, *shown)} == {error}
+    assert {span.parent for span in shown} == {top.id}
+    assert {(span.facts["outcome"], span.facts["attempt"]) for span in shown} == {("failed", attempts)}
+    assert all(span.ended_at is not None and span.ended_at >= span.started_at for span in shown)
+
+
+def test_an_undecodable_record_has_a_span_though_no_handler_saw_it(tracer: Tracer) -> None:
+    given = batch(entry(100), entry(101, MALFORMED))
+    run(Consumer(handler_for("inline", Script()), dead_letters=Letters()), tracer.telemetry(sample_rate=0), given)
+    [span] = of(tracer.spans(), "record")
+    assert (span.facts["sequence_number"], span.facts["outcome"], span.error) == ("101", "rejected", "UndecodableRecord")
+    assert the_batch(tracer.spans()).error is None
+
+
+def test_failures_that_were_in_no_attempt_are_bounded_too(tracer: Tracer) -> None:
+    run(Consumer(Raises, retry=Retry(attempts=1)), tracer.telemetry(sample_rate=1), records(MOST_RECORDS + 7))
+    spans = tracer.spans()
+    assert len(of(spans, "record")) == MOST_RECORDS
+    facts = the_batch(spans).facts
+    assert (facts.get("attempts_without_a_subsegment") or facts)["Transient"] == 7
 
 
 def test_a_batch_that_raises_is_told_with_its_error(tracer: Tracer) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kstream.core.outcome import Outcome
+    from kstream.core.processor import Processor
     from kstream.core.record import Record
     from tests.support.tracers import XRayTracer
 
@@ -236,6 +237,164 @@ def test_outside_lambda_too_once_they_are_many(outside: XRayTracer) -> None:
     run(Calls, XRay(sample_rate=0), count=1)
     assert len(outside.spans()) == 501
     assert len(outside.daemon.documents()) > 10
+
+
+EMOJI = "\U0001f600" * 250
+"""What makes 3,000 bytes of an annotation, as the SDK writes it."""
+
+
+class Annotates(Handler):
+    def process(self, record: Record) -> None:
+        for index in range(60):
+            self.telemetry.annotate(f"note_{index}", EMOJI)
+
+
+@pytest.mark.parametrize("sample_rate", [0, 1])
+def test_annotations_that_no_document_can_hold_are_left_out_and_counted(
+    in_lambda: XRayTracer, caplog: pytest.LogCaptureFixture, sample_rate: int
+) -> None:
+    run(Annotates, XRay(sample_rate=sample_rate), count=1)
+    top = document_of(in_lambda, "Annotates")
+    assert top["annotations"]["shard"] == "shardId-000000000007"
+    assert top["annotations"]["outcome"] == "complete"
+    held = top if sample_rate == 0 else document_of(in_lambda, "Annotates record")
+    notes = [key for key in held["annotations"] if key.startswith("note_")]
+    assert notes[:3] == ["note_0", "note_1", "note_2"]
+    assert len(notes) > 10
+    assert held["metadata"]["kstream"]["left_out_for_size"]["annotations"] > 10
+    assert held["metadata"]["kstream"]["outcome"]
+    assert "Failed to send" not in caplog.text
+
+
+def test_what_a_handler_traces_goes_by_itself_where_one_document_cannot_hold_it(
+    outside: XRayTracer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Outside Lambda the SDK would keep up to 30 subsegments in their parent, whatever they hold."""
+
+    class Calls(Handler):
+        def process(self, record: Record) -> None:
+            with xray_recorder.in_subsegment("call") as call:
+                call.put_metadata("query", "x" * 3_000)
+
+    run(Calls, XRay(sample_rate=0), count=29)
+    top, *calls = outside.daemon.documents()
+    assert (top["name"], top["annotations"]["outcome"]) == ("Calls", "complete")
+    assert "subsegments" not in top
+    assert {(call["name"], call["parent_id"], call["trace_id"]) for call in calls} == {("call", top["id"], top["trace_id"])}
+    assert len(calls) == 29
+    assert caplog.records == []
+
+
+def test_metadata_that_no_document_can_hold_is_left_out_and_named(outside: XRayTracer) -> None:
+    class Keeps(Handler):
+        def process(self, record: Record) -> None:
+            xray_recorder.put_metadata("row", "x" * 70_000)
+            self.telemetry.annotate("customer", "c-7")
+            with xray_recorder.in_subsegment("call") as call:
+                call.put_metadata("row", "x" * 70_000, "mine")
+                call.put_annotation("seen", True)
+                call.set_sql({"sanitized_query": "select 1"})
+
+    run(Keeps, XRay(sample_rate=0), count=1)
+    top, call = outside.daemon.documents()
+    assert (top["annotations"]["customer"], top["annotations"]["outcome"]) == ("c-7", "complete")
+    assert list(top["metadata"]) == ["kstream"]
+    assert top["metadata"]["kstream"]["left_out_for_size"] == {"metadata": ["default"]}
+    assert call["metadata"]["kstream"]["left_out_for_size"] == {"metadata": ["mine"]}
+    assert call["annotations"] == {"seen": True}
+    assert call["sql"] == {"sanitized_query": "select 1"}
+
+
+class Unwritable:
+    def __str__(self) -> str:
+        raise OSError("broken")
+
+
+@pytest.mark.parametrize("what", ["metadata", "sql", "aws", "kstream", "namespaces"])
+def test_whatever_a_handler_puts_on_it_the_batchs_own_document_is_sent(in_lambda: XRayTracer, what: str) -> None:
+    circular: list[object] = []
+    circular.append(circular)
+
+    class Puts(Handler):
+        def process(self, record: Record) -> None:
+            entity = xray_recorder.get_trace_entity()
+            if what == "metadata":
+                entity.put_metadata("row", circular)
+            elif what == "sql":
+                entity.set_sql({"sanitized_query": "x" * 70_000})
+            elif what == "aws":
+                entity.set_aws({"said": Unwritable()})
+            elif what == "kstream":
+                entity.put_metadata("row", "x" * 70_000, "kstream")
+            else:
+                for index in range(3_000):
+                    entity.put_metadata("row", index, f"a namespace of the handler's {index}")
+            entity.add_exception(ValueError("y" * 70_000), [("x" * 300, 1, "z" * 300)] * 500)
+
+    run(Puts, XRay(sample_rate=0), count=1)
+    top = document_of(in_lambda, "Puts")
+    assert top["annotations"]["outcome"] == "complete"
+    assert top["metadata"]["kstream"]["outcome"]["done"] == 1
+    assert top["metadata"]["kstream"]["left_out_for_size"]
+
+
+def test_the_deadlines_document_is_made_to_fit_too(in_lambda: XRayTracer) -> None:
+    told: list[Processor] = []
+
+    class Overdue(Annotates):
+        def process(self, record: Record) -> None:
+            super().process(record)
+            told[0].deadline_passed()
+
+    told.append(processor_of(Consumer(Overdue), telemetry=XRay(sample_rate=0)))
+    told[0].process(batch(entry(100)))
+    told[0].close()
+    early, top = in_lambda.daemon.documents()
+    assert (early["id"], early["in_progress"], early["annotations"]["outcome"]) == (top["id"], True, "out_of_time")
+    assert early["metadata"]["kstream"]["left_out_for_size"]
+
+
+@pytest.mark.parametrize("sample_rate", [0, 1])
+def test_a_handlers_annotations_are_kept_beside_kstreams_own(in_lambda: XRayTracer, sample_rate: int) -> None:
+    names = ("consumer", "stream", "shard", "first_sequence_number", "sequence_number", "outcome", "producer", "sha rd")
+
+    class Names(Handler):
+        def process(self, record: Record) -> None:
+            for name in names:
+                self.telemetry.annotate(name, "mine")
+            raise Transient("no")
+
+    run(Names, XRay(sample_rate=sample_rate), count=1, retry=Retry(attempts=1))
+    top, record = document_of(in_lambda, "Names"), document_of(in_lambda, "Names record")
+    mine = {"handler_" + name for name in names[:-1]} | {"sha_rd"}
+    assert {key for key, value in (record if sample_rate else top)["annotations"].items() if value == "mine"} == mine
+    assert (top["annotations"]["shard"], top["annotations"]["outcome"]) == ("shardId-000000000007", "incomplete")
+    assert record["annotations"]["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("sample_rate", [0, 1])
+@pytest.mark.parametrize("place", ["subsegment", "segment", "entity"])
+@pytest.mark.parametrize("where", ["in_lambda", "outside"])
+def test_without_error_messages_the_handlers_own_subsegments_have_none_either(
+    request: pytest.FixtureRequest, where: str, place: str, sample_rate: int
+) -> None:
+    tracer: XRayTracer = request.getfixturevalue(where)
+
+    class Quotes(Handler):
+        def process(self, record: Record) -> None:
+            error = Transient("card 4111-1111")
+            if place == "entity":
+                xray_recorder.get_trace_entity().add_exception(error, [])
+                raise error
+            with xray_recorder.in_subsegment("call") if place == "subsegment" else xray_recorder.in_segment("own"):
+                raise error
+
+    run(Quotes, XRay(sample_rate=sample_rate, error_messages=False), count=2, retry=Retry(attempts=1))
+    documents = tracer.daemon.documents()
+    assert "Transient" in str(documents)
+    assert "4111" not in str(documents)
+    run(Quotes, XRay(sample_rate=sample_rate), count=1, retry=Retry(attempts=1))
+    assert "4111" in str(tracer.daemon.documents())
 
 
 def test_a_segment_of_a_handlers_own_is_sent_and_leaves_the_record_as_it_was(in_lambda: XRayTracer) -> None:
