@@ -79,7 +79,7 @@ class Consuming:
             yield f"discards told in {state_dir.on_failure(self.name)}"
         consumer = with_defaults(consumer, settings)
         self._handler.consumer = replace(
-            consumer, telemetry=(*consumer.watching(default_telemetry(settings)), self.tally)
+            consumer, telemetry=(self.tally, *consumer.watching(default_telemetry(settings)))
         )
 
     def watch(self, telemetry: Telemetry) -> None:

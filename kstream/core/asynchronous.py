@@ -9,7 +9,7 @@ from contextlib import suppress
 from logging import WARNING
 from typing import TYPE_CHECKING, cast
 
-from kstream.core.context import current_attempt
+from kstream.core.context import current_attempt, take_up
 from kstream.core.errors import DeadLetterError
 from kstream.core.late import Late
 from kstream.core.logger import log
@@ -154,7 +154,7 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
     progress, process, refused = run.progress, run.process, run.refused
     states, blocked = progress.states, progress.blocked
     monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
-    asks, tells, writes, enter = watch.asks, watch.tells, watch.writes, run.enter
+    asks, tells, writes, followed = watch.asks, watch.tells, watch.writes, run.followed
     for index, record in progress.batch.walk(indexes):
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
@@ -162,8 +162,8 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
             continue
         if asks and not await _admits(run, index):
             continue
-        if enter is not None:
-            enter(record)
+        if followed:
+            take_up(record)
         try:
             if refused and index in refused:
                 raise refused[index]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kstream.core.context import current_attempt
+from kstream.core.context import current_attempt, take_place
 from kstream.core.errors import DeadLetterError
 from kstream.core.progress import DONE, PENDING
 from kstream.core.run import check_ran
@@ -60,7 +60,8 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
     progress, process, refused = run.progress, run.process, run.refused
     states, blocked = progress.states, progress.blocked
     monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
-    asks, tells, enter = watch.asks, watch.tells, run.enter
+    asks, tells = watch.asks, watch.tells
+    place = take_place() if run.followed else None
     for index, record in progress.batch.walk(indexes):
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
@@ -70,8 +71,8 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
             continue
         if asks and not run.admits(index):
             continue
-        if enter is not None:
-            enter(record)
+        if place is not None:
+            place.record = record
         try:
             if refused and index in refused:
                 raise refused[index]

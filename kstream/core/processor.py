@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kstream.core.agreement import mode_of
 from kstream.core.breaker import Circuit
-from kstream.core.context import entering, in_hand, put_down
+from kstream.core.context import in_hand, put_down, records_are_followed
 from kstream.core.guarded import GuardedSink
 from kstream.core.guarded_transactions import GuardedTransactionalLedger, guarded
 from kstream.core.handler import RecordHandler
@@ -191,7 +191,7 @@ class Processor:
             incidents=incidents,
             dead_letters=self._sink,
             max_workers=consumer.max_workers,
-            enter=entering(),
+            followed=records_are_followed(),
             ledger=ledger if isinstance(ledger, GuardedTransactionalLedger) else None,
         )
 

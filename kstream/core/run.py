@@ -28,7 +28,7 @@ class Run:
     ``refused``   records that no handler may see, each with the error that meets it when its turn comes.
     ``deadline``  in the clock's monotonic seconds.
     ``ledger``    where a ``TransactionalHandler``'s transactions begin.
-    ``enter``     called with each record that is taken in hand, where somebody follows them.
+    ``followed``  whether somebody reads which record is in hand.
     """
 
     process: Callable[..., Any]
@@ -42,7 +42,7 @@ class Run:
     incidents: Incidents
     dead_letters: DeadLetterSink | None
     max_workers: int
-    enter: Callable[[Record], object] | None
+    followed: bool
     ledger: TransactionalLedger | None = None
 
     def admits(self, index: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kstream.core.context import put_down
+from kstream.core.context import put_down, take_up
 from kstream.core.errors import LedgerError
 from kstream.core.inline import settle
 from kstream.core.progress import DONE, SKIPPED
@@ -60,8 +60,8 @@ class Group:
             self._transaction = self._ledger.begin(run.scope)
             self._until = run.clock.monotonic() + LONGEST
         record = run.progress.batch.records[index]
-        if run.enter is not None:
-            run.enter(record)
+        if run.followed:
+            take_up(record)
         key = self._key(index)
         fresh = self._transaction.apply(record.position, key, partial(_effect, run.process, record))
         self._applied[index] = DONE if fresh else SKIPPED

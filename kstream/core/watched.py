@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kstream.core.context import current_attempt
 from kstream.core.handler import BatchHandler, TransactionalHandler
+from kstream.core.shielded import Shielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,35 +16,42 @@ if TYPE_CHECKING:
     from kstream.core.consumer import AnyHandler
     from kstream.core.ports import Clock
     from kstream.core.record import Record
-    from kstream.core.shielded import Shielded
+    from kstream.core.telemetry import Telemetry
 
 
 def watched(
     handler: AnyHandler, telemetry: Shielded, clock: Clock, uniform: Callable[[float, float], float]
 ) -> Callable[..., Any]:
-    """The handler's ``process``: as it is, or, for records one by one of which somebody wants to hear, told of."""
-    watcher = Watcher(telemetry, clock, uniform)
-    if not watcher.watches or isinstance(handler, BatchHandler):
-        return handler.process
-    if isinstance(handler, TransactionalHandler):
-        return watcher.wrap_effect(handler.process)
-    return (watcher.wrap_async if iscoroutinefunction(handler.process) else watcher.wrap)(handler.process)
+    """The handler's ``process``: as it is, or told of to whoever wants to hear of records one by one, each its own."""
+    process: Callable[..., Any] = handler.process
+    if isinstance(handler, BatchHandler):
+        return process
+    asynchronous = iscoroutinefunction(process)
+    # The first is told first and last, as the others' spans stand within its own.
+    for one in reversed(telemetry.watching):
+        if one.sample_rate is not None:
+            watcher = Watcher(one, one.sample_rate, clock, uniform)
+            if isinstance(handler, TransactionalHandler):
+                process = watcher.wrap_effect(process)
+            else:
+                process = (watcher.wrap_async if asynchronous else watcher.wrap)(process)
+    return process
 
 
 class Watcher:
-    """Which attempts are told, and to whom. Thread-safe: a race decides no more than which record is sampled.
+    """Which attempts one telemetry is told of. Thread-safe: a race decides no more than which record is sampled.
 
     The three ways to wrap say the same thrice: a part that they shared would be one more call for each record.
     """
 
-    def __init__(self, telemetry: Shielded, clock: Clock, uniform: Callable[[float, float], float]) -> None:
-        timed = [one for one in telemetry.watching if one.sample_rate is not None]
-        self._telemetry = telemetry
+    def __init__(
+        self, telemetry: Telemetry, rate: float, clock: Clock, uniform: Callable[[float, float], float]
+    ) -> None:
+        self._telemetry = Shielded([telemetry])
         self._time = clock.time
         self._uniform = uniform
-        self._rate = max((one.sample_rate or 0.0 for one in timed), default=0.0)
-        self._slow_after = min((one.slow_after for one in timed), default=math.inf)
-        self.watches = bool(timed)
+        self._rate = rate
+        self._slow_after = telemetry.slow_after
 
     def wrap(self, process: Callable[..., Any]) -> Callable[..., Any]:
         """``def process(record)``, told of."""

@@ -155,7 +155,7 @@ class JsonFormatter(logging.Formatter):
         return fields
 
     def _payload(self, own: dict[str, object]) -> dict[str, object]:
-        if (record := current_record.get()) is None:
+        if (record := current_record()) is None:
             # A record was in hand where the line was logged, but this is another thread.
             return {names.PAYLOAD_LEFT_OUT: "not in hand"} if own.get(names.PARTITION_KEY) is not None else {}
         try:

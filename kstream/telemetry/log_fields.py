@@ -88,7 +88,7 @@ def in_hand(now: float) -> dict[str, object]:
     if (batch := current_batch.get()) is not None:
         fields |= of_batch(batch)
     attempt = current_attempt.get()
-    if (record := current_record.get()) is not None:
+    if (record := current_record()) is not None:
         fields |= of_record(record, now)
         fields[ATTEMPT] = attempt
     elif attempt > 1:  # of a batch handler's call, which has no record of its own

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from kstream.core.context import current_record
+from kstream.core.context import about
 from kstream.core.errors import Reject
 from kstream.core.telemetry import Telemetry
 from kstream.telemetry import log_fields as names
@@ -161,18 +161,15 @@ class Logs(Telemetry):
         exc_info: BaseException | None = None,
         attempt: int | None = None,
     ) -> None:
-        about = names.of_record(record)
+        fields = names.of_record(record)
         # None where it is not told, or the context's would be shown, which is that of an attempt under way.
-        extra = self._extra(outcome, error) | about | {names.ATTEMPT: attempt}
-        place = f"{about.get(names.SEQUENCE_NUMBER, '?')}:{about.get(names.SUB_SEQUENCE_NUMBER, '?')}"
+        extra = self._extra(outcome, error) | fields | {names.ATTEMPT: attempt}
+        place = f"{fields.get(names.SEQUENCE_NUMBER, '?')}:{fields.get(names.SUB_SEQUENCE_NUMBER, '?')}"
         # It may be one of many that were handed over together: none of them is in hand then.
-        in_hand = current_record.set(record)
-        try:
+        with about(record):
             self._log.log(
-                level, message, place, about.get(names.SHARD, "no shard"), *args, exc_info=exc_info, extra=extra
+                level, message, place, fields.get(names.SHARD, "no shard"), *args, exc_info=exc_info, extra=extra
             )
-        finally:
-            current_record.reset(in_hand)
 
     def _extra(self, outcome: str, error: BaseException) -> dict[str, Any]:
         return {**self._batch, names.OUTCOME: outcome, **_of_error(error)}

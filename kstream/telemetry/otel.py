@@ -28,6 +28,9 @@ class OpenTelemetry(Tracing):
 
     While a batch is in hand, its span or the record's is OpenTelemetry's current one, in kstream's threads and tasks too.
 
+    ``error_messages=False`` keeps the text of errors out of kstream's spans. A span that the handler opens itself is its
+    own: ``start_as_current_span(name, record_exception=False, set_status_on_exception=False)`` keeps it out there.
+
     ``tracer_provider``: the global one, unless another one is given. For the others see ``Tracing``. Needs
     ``kstream[otel]``; raises ``ConfigurationError`` without it.
     """

@@ -28,6 +28,24 @@ EXCEPTION_TYPE: Final = "exception.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 
+OURS: Final = frozenset(
+    {
+        MESSAGING_SYSTEM,
+        OPERATION_NAME,
+        OPERATION_TYPE,
+        DESTINATION,
+        PARTITION,
+        CONSUMER_GROUP,
+        MESSAGE_COUNT,
+        MESSAGE_ID,
+        STREAM,
+        INVOCATION,
+        ERROR_TYPE,
+    }
+)
+PREFIX: Final = "kstream."
+"""Of all the others."""
+
 FIRST_SEQUENCE_NUMBER: Final = "kstream.first_sequence_number"
 LAST_SEQUENCE_NUMBER: Final = "kstream.last_sequence_number"
 PARTITION_KEY: Final = "kstream.partition_key"

@@ -75,7 +75,13 @@ class OTelBatch:
         span.set_status(Status(StatusCode.ERROR, "the batch ran out of time"))
         span.end()
 
-    def close(self, outcome: Outcome, error: BaseException | None, left_out: Mapping[str, int]) -> None:
+    def close(
+        self,
+        outcome: Outcome,
+        error: BaseException | None,
+        left_out: Mapping[str, int],
+        failed_with: type[BaseException] | None,
+    ) -> None:
         otel_context.detach(self._token)
         span = self._span
         if self.sampled:
@@ -85,6 +91,8 @@ class OTelBatch:
             if error is not None:
                 self._note_error(span, error)
             elif not outcome.complete:
+                if failed_with is not None:
+                    span.set_attribute(names.ERROR_TYPE, failed_with.__qualname__)
                 span.set_status(Status(StatusCode.ERROR, f"{outcome.failed} failed, {outcome.unfinished} unfinished"))
         span.end()
 
@@ -162,8 +170,13 @@ def open_batch(provider: TracerProvider | None, context: BatchContext, *, error_
 
 
 def annotate(span: Span, key: str, value: str | float | bool) -> None:
-    """Sets an attribute. Nothing if the span has ended."""
+    """Sets an attribute of the handler's. Nothing if the span has ended.
+
+    By a name that is kstream's own it is called ``handler.`` and that name.
+    """
     if span.is_recording():
+        if key in names.OURS or key.startswith(names.PREFIX):
+            key = f"handler.{key}"
         if isinstance(value, float) and not math.isfinite(value):
             value = str(value)
         span.set_attribute(key, value if isinstance(value, bool | int | float) else text_of(value)[:_LONGEST_VALUE])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from abc import ABC, abstractmethod
-from collections import Counter
 from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from kstream.core.errors import ConfigurationError, Reject
 from kstream.core.telemetry import Telemetry
+from kstream.telemetry.showing import Showing, likely_samples
 from kstream.telemetry.texts import text_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ MOST_RECORDS = 100
 """Spans of records in one batch. The trace of a batch in which everything fails should still be one that can be read."""
 
 MOST_SAMPLED = 25
-"""Of them, those that were merely sampled: each costs as much as a dozen records, and failures must find room."""
+"""Of them, those that were merely sampled, spread over the batch: each costs as much as a dozen records, and failures
+must find room."""
 
 LONGEST_MESSAGE = 500
 """Characters of an error's text that go into a trace."""
@@ -67,8 +68,16 @@ class BatchTrace(Protocol):
         """Tells at once what is known so far, for there may be no ``close``."""
         ...
 
-    def close(self, outcome: Outcome, error: BaseException | None, left_out: Mapping[str, int]) -> None:
-        """``left_out``: how many attempts have no span, though they would have deserved one, by what they were."""
+    def close(
+        self,
+        outcome: Outcome,
+        error: BaseException | None,
+        left_out: Mapping[str, int],
+        failed_with: type[BaseException] | None,
+    ) -> None:
+        """``error``        what interrupted the batch.
+        ``left_out``     how many attempts have no span, though they would have deserved one, by what they were.
+        ``failed_with``  the first error that left a record undone."""
         ...
 
 
@@ -85,12 +94,15 @@ class RecordTrace(Protocol):
 class Tracing(Telemetry, ABC):
     """A span per batch, and one for each attempt in it that failed, was slow, or was sampled.
 
+    A record that failed in no attempt of its own, as those of a ``BatchHandler``, has one too, over the time of its batch.
+
     Thread-safe. What a handler starts in threads and tasks of kstream's is traced beneath the record in hand, if that has
     a span, and else beneath the batch.
 
     ``sample_rate``     the share of records, from 0 to 1, whose attempts get a span whatever becomes of them.
     ``slow_after``      seconds from which an attempt gets one.
     ``most_records``    spans of records in one batch; ``most_sampled``: of those that were sampled. The others are counted.
+                        Where more would be sampled, the sample is thinned, evenly over the batch.
     ``error_messages``  whether an error's text goes into the trace, cut at 500 characters. Payloads never do, unless a
                         handler's own errors quote them: then say False.
 
@@ -121,6 +133,8 @@ class Tracing(Telemetry, ABC):
         # its batch still knows its own.
         self._batch: ContextVar[_Batch | None] = ContextVar("kstream_traced_batch", default=None)
         self._record: ContextVar[tuple[Record, RecordTrace] | None] = ContextVar("kstream_traced_record", default=None)
+        # The attempt whose failure ``record_finished`` was told of last in this thread or task.
+        self._told: ContextVar[tuple[str, int, int] | None] = ContextVar("kstream_traced_failure", default=None)
         self._latest: _Batch | None = None
 
     @abstractmethod
@@ -129,8 +143,12 @@ class Tracing(Telemetry, ABC):
 
     def batch_started(self, context: BatchContext) -> None:
         self._record.set(None)
+        self._told.set(None)
         trace = self._open(context)
-        batch = None if trace is None else _Batch(trace, _Showing(*self._most))
+        batch = None
+        if trace is not None:
+            likely = likely_samples(self.sample_rate or 0, len(context.batch.records))
+            batch = _Batch(context, trace, Showing(*self._most, likely))
         self._batch.set(batch)
         self._latest = batch
 
@@ -140,8 +158,9 @@ class Tracing(Telemetry, ABC):
     def batch_interrupted(self, outcome: Outcome, error: BaseException) -> None:
         self._finish(outcome, error)
 
-    def deadline_passed(self, outcome: Outcome) -> None:
-        if (batch := self._latest) is not None and batch.trace.sampled:
+    def deadline_passed(self, context: BatchContext, outcome: Outcome) -> None:
+        batch = self._latest
+        if batch is not None and batch.context is context and batch.trace.sampled:
             batch.trace.tell_deadline(outcome)
 
     def record_started(self, record: Record, attempt: int) -> None:
@@ -155,6 +174,8 @@ class Tracing(Telemetry, ABC):
         batch = self._batch.get()
         if batch is None or not batch.trace.sampled:
             return
+        if error is not None:
+            self._told.set(_attempt(record, attempt))
         open_record = self._record.get()
         if open_record is not None and open_record[0] is record:
             self._record.set(None)
@@ -163,6 +184,18 @@ class Tracing(Telemetry, ABC):
             kind = "slow" if error is None else type(error).__name__
             if batch.showing.shows(kind):
                 batch.trace.tell_record(record, attempt, error, started_at=started_at, ended_at=ended_at)
+
+    def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
+        batch = self._batch.get()
+        if batch is None or not batch.trace.sampled:
+            return
+        if batch.failed_with is None and not parked:
+            batch.failed_with = type(error)
+        if self._told.get() != _attempt(record, attempt) and batch.showing.shows(type(error).__name__):
+            # Nobody timed it: it failed untried, after its attempt, or in one call with others.
+            started_at = batch.context.started_at
+            ended_at = max(started_at, time.time())
+            batch.trace.tell_record(record, attempt, error, started_at=started_at, ended_at=ended_at)
 
     def annotate(self, key: str, value: str | float | bool) -> None:
         if (open_record := self._record.get()) is not None:
@@ -175,49 +208,22 @@ class Tracing(Telemetry, ABC):
         self._batch.set(None)
         self._latest = None
         if batch is not None:
-            batch.trace.close(outcome, error, batch.showing.left_out())
+            batch.trace.close(outcome, error, batch.showing.left_out(), batch.failed_with)
 
 
 class _Batch:
-    __slots__ = ("showing", "trace")
+    __slots__ = ("context", "failed_with", "showing", "trace")
 
-    def __init__(self, trace: BatchTrace, showing: _Showing) -> None:
+    def __init__(self, context: BatchContext, trace: BatchTrace, showing: Showing) -> None:
+        self.context = context
         self.trace = trace
         self.showing = showing
+        self.failed_with: type[BaseException] | None = None
 
 
-class _Showing:
-    """How many attempts of a batch have a span already. Thread-safe."""
-
-    def __init__(self, most: int, most_sampled: int) -> None:
-        self._most = most
-        self._most_sampled = most_sampled
-        self._lock = threading.Lock()
-        self._sampled = 0
-        self._shown = 0
-        self._left_out: Counter[str] = Counter()
-
-    def shows_sampled(self) -> bool:
-        with self._lock:
-            if self._sampled < self._most_sampled and self._shown < self._most:
-                self._sampled += 1
-                self._shown += 1
-                return True
-            self._left_out["sampled"] += 1
-            return False
-
-    def shows(self, kind: str) -> bool:
-        with self._lock:
-            if self._shown < self._most:
-                self._shown += 1
-                return True
-            self._left_out[kind] += 1
-            return False
-
-    def left_out(self) -> dict[str, int]:
-        """The most frequent kinds."""
-        with self._lock:
-            return dict(self._left_out.most_common(20))
+def _attempt(record: Record, attempt: int) -> tuple[str, int, int]:
+    # Not the record itself: that of an aggregate is made anew whenever it is asked for.
+    return record.sequence_number, record.sub_sequence_number, attempt
 
 
 def word_of(error: BaseException | None) -> str:

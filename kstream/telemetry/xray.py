@@ -29,6 +29,10 @@ class XRay(Tracing):
 
     While a batch is in hand, ``xray_recorder`` and the SDK's patched libraries work in kstream's threads and tasks too.
 
+    A document that X-Ray would refuse, above 64 kB, is sent in parts, and without metadata and annotations of the
+    handler's that do not fit; ``left_out_for_size`` in its metadata says how many. ``error_messages=False`` holds for the
+    subsegments that a handler opens in a batch as well.
+
     ``recorder``: the SDK's global ``xray_recorder``, unless another one is given. For the others see ``Tracing``. Needs
     ``kstream[xray]``; raises ``ConfigurationError`` without it.
     """

@@ -19,6 +19,8 @@ from aws_xray_sdk.core.context import Context
 from aws_xray_sdk.core.exceptions.exceptions import AlreadyEndedException, SegmentNotFoundException
 from aws_xray_sdk.core.models.dummy_entities import DummySegment
 
+from kstream.telemetry.xray_documents import hide_messages, send
+
 if TYPE_CHECKING:
     from aws_xray_sdk.core.models.entity import Entity
     from aws_xray_sdk.core.recorder import AWSXRayRecorder
@@ -27,6 +29,9 @@ _log = logging.getLogger("kstream")
 
 _open: ContextVar[tuple[Entity, ...]] = ContextVar("kstream_xray_open", default=())
 """What is open: first what kstream opened, then what the handler opened in it, innermost last."""
+
+_quiet: ContextVar[bool] = ContextVar("kstream_xray_quiet", default=False)
+"""Whether errors are to be sent without their text."""
 
 
 class HandedOver:
@@ -51,7 +56,7 @@ class HandedOver:
         if not opened:
             self.outside.end_segment(end_time)
         elif own := [entity for entity in opened[1:] if not self._is_subsegment(entity)]:
-            own[-1].close(end_time)
+            _end(own[-1], end_time)
         else:
             _log.warning("the segment of a batch is kstream's to end; the handler's end_segment() is ignored")
 
@@ -73,11 +78,11 @@ class HandedOver:
             _log.warning("no subsegment of the handler's is open; its end_subsegment() is ignored")
             return False
         subsegment, parent = opened[-1], opened[-2]
-        subsegment.close(end_time)
+        _end(subsegment, end_time)
         _open.set(opened[:-1])
         if subsegment.sampled and not parent.in_progress:
             # Its batch is over and told: nobody else would send it.
-            self._recorder.emitter.send_entity(subsegment)
+            send(self._recorder.emitter, subsegment)
         return True
 
     def get_trace_entity(self) -> Any:
@@ -144,6 +149,17 @@ def current_entity(recorder: AWSXRayRecorder) -> Any:
         return outside.get_trace_entity()
     except SegmentNotFoundException:
         return None
+
+
+def keep_quiet(quiet: bool) -> None:
+    """Whether what a handler opens from here on, in this thread or task, is to be sent without the text of errors."""
+    _quiet.set(quiet)
+
+
+def _end(entity: Entity, end_time: float | None) -> None:
+    if _quiet.get():
+        hide_messages(entity)
+    entity.close(end_time)
 
 
 def enter(entity: Entity) -> tuple[Entity, ...]:

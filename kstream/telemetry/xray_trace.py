@@ -10,8 +10,8 @@ Importing this module imports the SDK.
 from __future__ import annotations
 
 import copy
-import math
 import re
+import threading
 import time
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,9 @@ from aws_xray_sdk.core.models.trace_header import TraceHeader
 
 from kstream.core.errors import Reject
 from kstream.telemetry.producers import producer_of, producers_of
-from kstream.telemetry.texts import text_of
 from kstream.telemetry.tracing import FRAMES, message_of, word_of, word_of_batch
-from kstream.telemetry.xray_context import current_entity, enter, hand_over, leave
+from kstream.telemetry.xray_context import current_entity, enter, hand_over, keep_quiet, leave
+from kstream.telemetry.xray_documents import NAMESPACE, annotate, hide_messages, send, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,16 +38,8 @@ if TYPE_CHECKING:
     from kstream.core.telemetry import BatchContext
     from kstream.telemetry.trace_context import TraceContext
 
-NAMESPACE = "kstream"
-"""Of the metadata."""
-
-_MOST_ANNOTATIONS = 50
-"""Of one document: X-Ray indexes no more of a whole trace."""
-_LONGEST_VALUE = 250
-"""Characters. X-Ray takes more, but not fifty times as many in a document of 64 kB."""
 _LONGEST_NAME = 200
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f _.:/%&#=+\-@]")
-_NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_]")
 
 
 class XRayBatch:
@@ -73,6 +65,8 @@ class XRayBatch:
         self._record_name = _name(f"{context.scope.consumer} record")
         if self.sampled:
             _describe(top, context)
+        self._ending = threading.Lock()
+        keep_quiet(not error_messages)
         self._before = enter(top)
 
     def open_record(self, record: Record, attempt: int) -> XRayRecord:
@@ -107,15 +101,23 @@ class XRayBatch:
         annotate(self._top, key, value)
 
     def tell_deadline(self, outcome: Outcome) -> None:
-        if not self._top.in_progress:
-            return
-        so_far = copy.copy(self._top)
-        so_far.subsegments = []
-        so_far.annotations = {**self._top.annotations, "outcome": "out_of_time"}
-        so_far.metadata = {NAMESPACE: {**self._top.metadata.get(NAMESPACE, {}), "outcome": _counts(outcome)}}
-        self._recorder.emitter.send_entity(so_far)
+        with self._ending:  # or this could be the later of the two, and say that the batch is still in progress
+            if not self._top.in_progress:
+                return
+            so_far = copy.copy(self._top)
+            so_far.subsegments = []
+            so_far.annotations = {**self._top.annotations, "outcome": "out_of_time"}
+            so_far.metadata = {**self._top.metadata}
+            so_far.metadata[NAMESPACE] = {**so_far.metadata.get(NAMESPACE, {}), "outcome": _counts(outcome)}
+            self._emit(so_far)
 
-    def close(self, outcome: Outcome, error: BaseException | None, left_out: Mapping[str, int]) -> None:
+    def close(
+        self,
+        outcome: Outcome,
+        error: BaseException | None,
+        left_out: Mapping[str, int],
+        failed_with: type[BaseException] | None,
+    ) -> None:
         leave(self._before)
         top = self._top
         if not self.sampled or not top.in_progress:
@@ -128,9 +130,12 @@ class XRayBatch:
             self._note_error(top, error)
         elif outcome.failed or outcome.unfinished:
             top.add_fault_flag()
-        elif outcome.dead_lettered:
+            if failed_with is not None:
+                top.put_metadata("error_type", failed_with.__name__, NAMESPACE)
+        elif outcome.dead_lettered or outcome.ledger_failures:
             top.add_error_flag()
-        self._send(top)
+        with self._ending:
+            self._send(top)
 
     def _send(self, entity: Entity, ended_at: float | None = None) -> None:
         entity.in_progress = False
@@ -139,7 +144,12 @@ class XRayBatch:
             # What the handler has not closed will be sent by itself. A copy: the SDK may be at work on that list.
             entity = copy.copy(entity)
             entity.subsegments = [child for child in entity.subsegments if not child.in_progress]
-        self._recorder.emitter.send_entity(entity)
+        self._emit(entity)
+
+    def _emit(self, entity: Entity) -> None:
+        if not self._error_messages:
+            hide_messages(entity)  # also of what the handler itself has noted on it
+        send(self._recorder.emitter, entity)
 
     def _note_error(self, entity: Entity, error: BaseException) -> None:
         frames = [
@@ -147,13 +157,16 @@ class XRayBatch:
             for frame, line in list(traceback.walk_tb(error.__traceback__))[-FRAMES:]
         ]
         entity.put_metadata("error_type", type(error).__name__, NAMESPACE)
+        before = entity.cause
         entity.add_exception(error, frames)
         if isinstance(error, Reject):
             # X-Ray's words: a fault is the server's, an error its client's.
             entity.fault = False
             entity.add_error_flag()
-        if isinstance(entity.cause, dict):  # else it is the id of the handler's own subsegment's exception
-            entity.cause["exceptions"][-1].message = message_of(error) if self._error_messages else ""
+        if isinstance(entity.cause, dict):
+            entity.cause["exceptions"][-1].message = message_of(error)
+        elif isinstance(before, dict) and entity.cause in {known.id for known in before.get("exceptions", ())}:
+            entity.cause = before  # the handler has noted it here; else the id is of one in a subsegment of its own
 
     def _trace_header(self) -> Any:
         return None if self._above is None else self._above.get_origin_trace_header()
@@ -217,13 +230,6 @@ def open_batch(
     return XRayBatch(recorder, context, top, above, error_messages=error_messages)
 
 
-def annotate(entity: Entity, key: str, value: str | float | bool) -> None:
-    """Adds an annotation, in X-Ray's letters. Nothing if the document is sent, or full."""
-    key = _NOT_IN_KEYS.sub("_", key)[:_LONGEST_VALUE] or "_"
-    if entity.in_progress and (key in entity.annotations or len(entity.annotations) < _MOST_ANNOTATIONS):
-        entity.annotations[key] = _value(value)
-
-
 def _stand_in(trace_id: str, entity_id: str, header: Any) -> FacadeSegment:
     """Stands above what is sent by itself: the SDK never sends it, and needs it."""
     above = FacadeSegment("facade", entityid=entity_id, traceid=trace_id, sampled=True)
@@ -233,7 +239,7 @@ def _stand_in(trace_id: str, entity_id: str, header: Any) -> FacadeSegment:
 
 def _describe(top: Entity, context: BatchContext) -> None:
     scope, outers = context.scope, context.batch.outers
-    top.put_annotation("consumer", _value(scope.consumer))
+    top.put_annotation("consumer", value_of(scope.consumer))
     top.put_annotation("stream", scope.stream)
     top.put_annotation("shard", scope.shard_id)
     if outers:
@@ -270,9 +276,3 @@ def _counts(outcome: Outcome) -> dict[str, Any]:
 
 def _name(text: str) -> str:
     return _NOT_IN_NAMES.sub("_", text)[:_LONGEST_NAME] or "kstream"
-
-
-def _value(value: str | float | bool) -> str | float | bool:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if isinstance(value, bool | int | float) else text_of(value)[:_LONGEST_VALUE]

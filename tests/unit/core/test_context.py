@@ -50,7 +50,7 @@ def test_each_attempt_sees_its_own_record_and_number_and_the_batch(way: Way) -> 
     seen: list[tuple[bool, int, str]] = []
 
     def look(record: Record) -> None:
-        held, given = current_record.get(), current_batch.get()
+        held, given = current_record(), current_batch.get()
         assert given is not None
         seen.append((held is record, current_attempt.get(), given.scope.shard_id))
 
@@ -62,7 +62,7 @@ def test_each_attempt_sees_its_own_record_and_number_and_the_batch(way: Way) -> 
     assert outcome.complete
     assert all(same and shard == SHARD_ID for same, _, shard in seen)
     assert sorted(attempt for _, attempt, _ in seen) == [1, 1, 1, 1, 1, 1, 2, 3]
-    assert (current_batch.get(), current_record.get(), current_attempt.get()) == (None, None, 1)
+    assert (current_batch.get(), current_record(), current_attempt.get()) == (None, None, 1)
 
 
 def test_a_task_that_a_handler_starts_keeps_the_record_it_was_started_for() -> None:
@@ -71,7 +71,7 @@ def test_a_task_that_a_handler_starts_keeps_the_record_it_was_started_for() -> N
 
     async def look(record: Record) -> None:
         await asyncio.sleep(0)
-        seen.append(current_record.get() is record)
+        seen.append(current_record() is record)
 
     class Forks(Handler):
         async def process(self, record: Record) -> None:
@@ -90,7 +90,7 @@ def test_a_transaction_s_records_are_followed_too(tmp_path: Path) -> None:
 
     class Adds(TransactionalHandler["SQLTransaction"]):
         def process(self, record: Record, transaction: SQLTransaction) -> None:
-            seen.append(current_record.get() is record)
+            seen.append(current_record() is record)
 
     processor = processor_of(Consumer(Adds(), ledger=SQLiteLedger(tmp_path / "ledger.sqlite")))
     processor.process(batch(entry(1), entry(2)))
@@ -105,7 +105,7 @@ def test_what_is_said_of_the_batch_is_said_of_no_record(way: Way) -> None:
 
     class Says(Telling):
         def batch_finished(self, outcome: Outcome) -> None:
-            said.append((current_record.get(), current_attempt.get()))
+            said.append((current_record(), current_attempt.get()))
 
     def breaks(record: Record) -> None:
         if current_attempt.get() == 2:
@@ -123,7 +123,7 @@ def test_a_ledger_s_failure_is_of_no_record_that_was_applied() -> None:
 
     class Says(Telling):
         def ledger_failed(self, error: Exception) -> None:
-            said.append(current_record.get())
+            said.append(current_record())
 
     class Adds(TransactionalHandler[Any]):
         def process(self, record: Record, transaction: Any) -> None: ...

@@ -48,11 +48,13 @@ class Watches(Telemetry):
             assert self.places.get(record.sequence_number, threading.get_ident()) == threading.get_ident()
 
 
-def run(handler: Any, telemetry: Watches, records: int, *, workers: int = 1, seed: int = 0) -> None:
+def run(
+    handler: Any, telemetry: Watches | Sequence[Telemetry], records: int, *, workers: int = 1, seed: int = 0
+) -> None:
     consumer = Consumer(handler, ordering="none", retry=Retry(attempts=3, base=0), max_workers=workers)
-    processor = Processor(
-        consumer, clock=CLOCK, uniform=random.Random(seed).uniform, telemetry=[telemetry]
-    )  # the consumer names none of its own
+    watching = [telemetry] if isinstance(telemetry, Watches) else telemetry
+    # The consumer names none of its own.
+    processor = Processor(consumer, clock=CLOCK, uniform=random.Random(seed).uniform, telemetry=watching)
     try:
         processor.process(batch(*(entry(number) for number in range(records))))
     finally:
@@ -91,6 +93,41 @@ def test_a_share_of_the_records_is_sampled(rate: float, seed: int) -> None:
     spread = (records * rate * (1 - rate)) ** 0.5
     assert abs(len(watches.started) - records * rate) <= 9 * spread + 1
     assert len(watches.finished) == len(watches.started)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_hears_of_its_own_sample_and_of_what_is_slow_to_itself(way: Way) -> None:
+    """Whoever else is there; failures go to all that time records."""
+    slow = Script(
+        failing={(3, 0): 1}, before=lambda record: CLOCK.advance(5) if record.sequence_number == "1" else None
+    )
+    every, few, patient, deaf = Watches(1.0), Watches(0.0, slow_after=5), Watches(0.0, slow_after=6), Watches(None)
+    run(handler_for(way, slow), [every, few, deaf, patient], 5)
+    assert [number for number, _ in every.started] == ["0", "1", "2", "3", "3", "4"]
+    assert len(every.finished) == 6
+    assert (few.started, patient.started) == ([], [])
+    assert few.finished == [("1", 1, None, 5.0), ("3", 1, "Transient", 0.0)]
+    assert patient.finished == [("3", 1, "Transient", 0.0)]
+    assert (deaf.started, deaf.finished) == ([], [])
+
+
+def test_two_that_sample_are_nested_in_the_order_of_their_naming() -> None:
+    """So that a tracer's span is current within the one that was named before it."""
+    heard: list[str] = []
+
+    class Named(Watches):
+        def __init__(self, name: str) -> None:
+            super().__init__(sample_rate=1.0)
+            self.name = name
+
+        def record_started(self, record: Record, attempt: int) -> None:
+            heard.append(f"{self.name} started")
+
+        def record_finished(self, record: Record, attempt: int, error: BaseException | None, **times: float) -> None:
+            heard.append(f"{self.name} finished")
+
+    run(handler_for("inline", Script()), [Named("first"), Named("second")], 1)
+    assert heard == ["first started", "second started", "second finished", "first finished"]
 
 
 def test_without_anybody_who_times_records_process_stays_as_it_is() -> None:

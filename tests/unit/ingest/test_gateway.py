@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kstream.aws.stream_writer import FailureKind, Written
+from kstream.aws.stream_writer import FailureKind, NotWritten, Written
 from kstream.core.errors import ConfigurationError
-from kstream.ingest.api import ApiKeys, Iam, IngestApi, IngestStream, Jwt, Unlocked
+from kstream.ingest.api import ApiKeys, Iam, IngestApi, IngestStream, Jwt, LambdaFunction, Unlocked
+from kstream.ingest.authorizing.request import AuthorizationRequest
 from kstream.ingest.contract import Limits
 from kstream.ingest.enforcing.call import Allowed, Kind, Refused
 from kstream.ingest.enforcing.door import Door
+from kstream.ingest.enforcing.identity import IdentitySources
+from kstream.ingest.enforcing.local_door import Residents
 from kstream.ingest.engine.authorization import everyone
 from kstream.ingest.engine.velocity import TemplateError
-from kstream.ingest.gateway import Gateway, unlocked_gateway
+from kstream.ingest.gateway import Gateway, locked_gateway, unlocked_gateway
 from kstream.ingest.http import Head
 from kstream.ingest.openapi import deployed
+from tests.support.door import LOCAL_STAGE, Function, policy
 from tests.support.ingest import CODES, MemoryStreams
 
 if TYPE_CHECKING:
@@ -185,6 +189,113 @@ def test_a_port_that_raises_is_502_and_logged(caplog: pytest.LogCaptureFixture) 
     assert "secret detail" in caplog.text
 
 
+@pytest.mark.parametrize("error", [SystemExit, BaseException])
+def test_a_port_that_would_end_the_process_ends_a_request(
+    caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
+    def explode(stream: str, entries: object) -> Any:
+        raise error("secret detail")
+
+    response = unlocked_gateway(["orders"], explode).handle(head(), b"x")
+    assert (response.status, body(response)["error"]["code"]) == (500, "GatewayFailed")
+    assert b"secret" not in response.body
+    assert error.__name__ in caplog.text
+
+
+def test_ctrl_c_is_not_answered() -> None:
+    def interrupted(stream: str, entries: object) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        unlocked_gateway(["orders"], interrupted).handle(head(), b"x")
+
+
+def test_whatever_nobody_foresaw_is_500_in_the_one_envelope(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def render(*_: object) -> str:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr("kstream.ingest.engine.velocity.Template.render", render)
+    response = gateway.handle(head(authorization="token"), b"x")
+    assert (response.status, body(response)["error"]["code"]) == (500, "GatewayFailed")
+    assert b"secret" not in response.body
+    assert "ZeroDivisionError" in caplog.text
+    assert "token" not in caplog.text
+
+
+@pytest.mark.parametrize("depth", [900, 970, 985, 995, 100_000])
+def test_a_deeply_nested_batch_is_400(gateway: Gateway, depth: int) -> None:
+    response = gateway.handle(head(path=BATCH), b'{"records":' + b"[" * depth + b"]" * depth + b"}")
+    assert (response.status, body(response)["error"]["code"]) == (400, "BadRequest")
+
+
+@pytest.mark.parametrize("code", ["KMSThrottlingException", "LimitExceededException", "ThrottlingException"])
+@pytest.mark.parametrize("path", [SINGLE, BATCH])
+def test_a_call_that_is_throttled_for_whatever_reason_says_when_to_come_back(code: str, path: str) -> None:
+    throttled = NotWritten(FailureKind.THROTTLED, code, "slow down")
+    gateway = unlocked_gateway(["orders"], lambda stream, entries: [throttled] * len(entries))
+    response = gateway.handle(head(path=path), b'{"records":[{"data":"a"},{"data":"b"}]}')
+    assert (response.status, response.headers["retry-after"]) == (429, "1")
+    assert body(response)["error"]["code"] == "Throttled"
+
+
+@pytest.mark.parametrize("end", ["", "/", "//"])
+@pytest.mark.parametrize("kind", ["token", "request"])
+def test_a_policy_goes_by_the_resource_however_its_path_was_written(streams: MemoryStreams, end: str, kind: str) -> None:
+    statements = policy("Allow", f"{LOCAL_STAGE}/*")
+    denied = policy("Deny", f"{LOCAL_STAGE}/POST{SINGLE}")
+    statements["policyDocument"]["Statement"] += denied["policyDocument"]["Statement"]
+    function = Function(lambda _: statements)
+    lock = LambdaFunction(invocation_uri="f", kind=kind)
+    api = IngestApi(streams=(IngestStream(name="orders", locks=(lock,)),))
+    gateway = locked_gateway(api, streams, Residents(functions={"f": function}))
+    assert gateway.handle(head(path=SINGLE + end, authorization="t"), b"x").status == 403
+    [event] = function.events
+    assert event["methodArn"] == f"{LOCAL_STAGE}/POST{SINGLE}"
+    assert AuthorizationRequest.from_event(event).stream == "orders"
+    if kind == "request":
+        assert event["resource"] == event["requestContext"]["resourcePath"] == SINGLE
+        assert event["path"] == SINGLE + end
+    assert not streams.calls
+
+
+def test_an_identity_by_resource_is_one_however_its_path_was_written(streams: MemoryStreams) -> None:
+    seen: list[Call] = []
+
+    def authorize(call: Call, security: Security) -> Allowed:
+        seen.append(call)
+        return Allowed()
+
+    gateway = Gateway(deployed(LOCKED), streams, authorize=authorize)
+    gateway.handle(head(path=SINGLE + "/"), b"x")
+    assert IdentitySources(["context.resourcePath"]).values(seen[0]) == (SINGLE,)
+    assert IdentitySources(["context.path"]).values(seen[0]) == (SINGLE + "/",)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "image/png", ""])
+def test_health_has_no_body_whose_type_could_be_wrong(gateway: Gateway, content_type: str) -> None:
+    assert gateway.handle(head("GET", "/health", content_type=content_type), b"").status == 200
+
+
+def test_a_page_may_send_what_the_stream_asks_for_and_read_when_to_come_back(streams: MemoryStreams) -> None:
+    lock = LambdaFunction(invocation_uri="f", header="X-Shop-Token")
+    api = IngestApi(
+        streams=(IngestStream(name="orders", locks=(lock, ApiKeys()), cors_origins=("https://shop.example",)),)
+    )
+    gateway = Gateway(deployed(api), streams, authorize=everyone)
+    allowed = gateway.handle(head("OPTIONS"), b"").headers["access-control-allow-headers"].split(",")
+    assert {"X-Shop-Token", "X-Api-Key", "Content-Type", "X-Partition-Key"} <= set(allowed)
+    assert len({name.lower() for name in allowed}) == len(allowed)
+    streams.fault = lambda *_: FailureKind.THROTTLED
+    over_the_streams_rate = [gateway.handle(head(), b"x"), batch(gateway, {"data": "x"})]
+    busy = Gateway(deployed(api), streams, authorize=lambda *_: Refused(Kind.THROTTLED, ""))
+    for response in (*over_the_streams_rate, busy.handle(head(), b"x")):
+        assert response.status == 429
+        assert response.headers["access-control-expose-headers"] == "Retry-After"
+        assert "retry-after" in response.headers
+
+
 def test_a_port_that_forgets_records_is_502() -> None:
     gateway = unlocked_gateway(["orders"], lambda stream, entries: [Written("1", "s")])
     assert batch(gateway, {"data": "a"}, {"data": "b"}).status == 502
@@ -204,6 +315,7 @@ def test_an_authorizer_sees_the_request_and_the_operations_requirement(streams: 
     assert (call.query, call.source_ip, call.request_id) == ([("a", "1"), ("a", "2"), ("b", "")], "192.0.2.7", "r-1")
     assert call.body() == b"x"
     assert security == [{"iam": [], "apiKey": []}]
+    assert call.resource == SINGLE
 
 
 def test_nobody_is_asked_about_what_is_open_to_all(streams: MemoryStreams) -> None:

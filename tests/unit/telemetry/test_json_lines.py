@@ -9,7 +9,7 @@ import logging
 import logging.handlers
 import queue
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from kstream import (
     TransactionalHandler,
     on_lambda,
 )
-from kstream.core.context import current_record, in_hand
+from kstream.core.context import about, in_hand
 from kstream.core.ports import Scope
 from kstream.core.telemetry import BatchContext
 from kstream.telemetry import ContextFilter, JsonFormatter
@@ -114,8 +114,7 @@ RECORD = Record(
 @contextmanager
 def holding(record: Record | None = RECORD) -> Iterator[None]:
     context = BatchContext(Scope("totals", STREAM_ARN, SHARD_ID), batch(entry(1)), "request-1", 0.0)
-    with in_hand(context):
-        current_record.set(record)
+    with in_hand(context), nullcontext() if record is None else about(record):
         yield
 
 

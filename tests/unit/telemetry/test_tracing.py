@@ -22,7 +22,6 @@ from kstream.stores.memory import MemoryLedger
 from kstream.stores.sqlite import SQLiteLedger
 from kstream.telemetry.otel import OpenTelemetry
 from kstream.telemetry.trace_context import TraceContext
-from kstream.telemetry.showing import Showing, likely_samples
 from kstream.telemetry.tracing import MOST_RECORDS, MOST_SAMPLED
 from kstream.telemetry.xray import XRay
 from kstream.testing.clock import VirtualClock
@@ -266,7 +265,8 @@ def test_spans_are_bounded_and_the_rest_is_counted(tracer: Tracer) -> None:
     facts = the_batch(spans).facts
     left_out = facts.get("attempts_without_a_subsegment") or {kind: facts[kind] for kind in ("Transient", "sampled")}
     assert left_out["Transient"] == count // 2 - len([span for span in shown if span.error is not None])
-    assert left_out["sampled"] == count - MOST_SAMPLED
+    done = len([span for span in shown if span.error is None])
+    assert count - MOST_SAMPLED <= left_out["sampled"] <= count - done
 
 
 def test_a_sample_that_must_be_thinned_is_spread_over_the_whole_batch(tracer: Tracer) -> None:
@@ -278,19 +278,6 @@ def test_a_sample_that_must_be_thinned_is_spread_over_the_whole_batch(tracer: Tr
     facts = the_batch(spans).facts
     left_out = facts.get("attempts_without_a_subsegment") or {"sampled": facts["sampled"]}
     assert left_out["sampled"] == 1_000 - MOST_SAMPLED
-
-
-@given(rate=st.floats(0.05, 1), count=st.integers(1, 2_000), most=st.integers(0, 40))
-@settings(max_examples=50)
-def test_a_thinned_sample_keeps_its_bound_and_is_as_large_as_it_may_be(rate: float, count: int, most: int) -> None:
-    showing = Showing(1_000, most, likely_samples(rate, count))
-    announced = round(rate * count)
-    shown = [index for index in range(announced) if showing.shows_sampled()]
-    assert len(shown) <= most
-    assert len(shown) >= min(announced, most) * 0.4 - 1
-    if announced > 2 * most > 40:
-        assert shown[-1] >= announced * 0.8
-        assert shown[len(shown) // 2] >= announced * 0.4
 
 
 def test_failures_find_room_beside_samples(tracer: Tracer) -> None:
@@ -445,9 +432,9 @@ class NoKey(Handler):
     def process(self, record: Record) -> None: ...
 
 
-class Generates(Handler):
+class ForgetsToAwait(Handler):
     def process(self, record: Record) -> Any:
-        return (yield) if record.sequence_number == "101" else None
+        return asyncio.sleep(0) if record.sequence_number == "101" else None
 
 
 @pytest.mark.parametrize(
@@ -457,7 +444,7 @@ class Generates(Handler):
         (AsyncReturns, "RecordFailed", ["101"], 2),
         (Raises, "Transient", ["100", "101", "102"], 2),
         (NoKey, "KeyFailed", ["101"], 1),
-        (Generates, "TypeError", ["100", "101", "102"], 2),
+        (ForgetsToAwait, "TypeError", ["101"], 2),
     ],
 )
 def test_a_failure_that_was_in_no_attempt_has_a_span_too(
@@ -479,7 +466,11 @@ def test_an_undecodable_record_has_a_span_though_no_handler_saw_it(tracer: Trace
     given = batch(entry(100), entry(101, MALFORMED))
     run(Consumer(handler_for("inline", Script()), dead_letters=Letters()), tracer.telemetry(sample_rate=0), given)
     [span] = of(tracer.spans(), "record")
-    assert (span.facts["sequence_number"], span.facts["outcome"], span.error) == ("101", "rejected", "UndecodableRecord")
+    assert (span.facts["sequence_number"], span.facts["outcome"], span.error) == (
+        "101",
+        "rejected",
+        "UndecodableRecord",
+    )
     assert the_batch(tracer.spans()).error is None
 
 

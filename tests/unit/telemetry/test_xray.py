@@ -14,9 +14,10 @@ from aws_xray_sdk.core.context import Context
 from aws_xray_sdk.core.exceptions.exceptions import SegmentNotFoundException
 
 from kstream.core.consumer import Consumer
-from kstream.core.errors import ConfigurationError, Reject
+from kstream.core.errors import ConfigurationError, LedgerError, Reject
 from kstream.core.handler import Handler
 from kstream.core.retry import Retry
+from kstream.stores.memory import MemoryLedger
 from kstream.telemetry.current_trace import trace_headers as current_trace_headers
 from kstream.telemetry.trace_context import TraceContext
 from kstream.telemetry.xray import XRay, trace_headers
@@ -191,6 +192,17 @@ def test_a_reject_is_an_error_and_any_other_failure_a_fault(in_lambda: XRayTrace
     assert top["metadata"]["kstream"]["outcome"]["dead_lettered"] == 1
 
 
+def test_a_batch_whose_ledger_fails_is_an_error_though_it_is_done(in_lambda: XRayTracer) -> None:
+    class Throttled(MemoryLedger):
+        def load(self, *args: Any, **options: Any) -> Any:
+            raise LedgerError("throttled")
+
+    run(Nothing, XRay(sample_rate=0), ledger=Throttled())
+    top = document_of(in_lambda, "Nothing")
+    assert (top["error"], top.get("fault")) == (True, None)
+    assert top["metadata"]["kstream"]["outcome"]["ledger_failures"] == 1
+
+
 def test_an_error_that_the_users_subsegment_has_told_is_referred_to(in_lambda: XRayTracer) -> None:
     class Fails(Handler):
         def process(self, record: Record) -> None:
@@ -201,6 +213,18 @@ def test_an_error_that_the_users_subsegment_has_told_is_referred_to(in_lambda: X
     record, call = document_of(in_lambda, "Fails record"), document_of(in_lambda, "call")
     assert record["cause"] == call["cause"]["exceptions"][0]["id"]
     assert record["metadata"]["kstream"]["error_type"] == "Transient"
+
+
+def test_an_error_that_the_handler_noted_on_the_record_itself_stays_there(in_lambda: XRayTracer) -> None:
+    class Notes(Handler):
+        def process(self, record: Record) -> None:
+            error = Transient("down")
+            xray_recorder.get_trace_entity().add_exception(error, [])
+            raise error
+
+    run(Notes, XRay(sample_rate=1), count=1, retry=Retry(attempts=1))
+    [exception] = document_of(in_lambda, "Notes record")["cause"]["exceptions"]
+    assert (exception["type"], exception["message"]) == ("Transient", "down")
 
 
 def test_what_a_handler_opens_and_forgets_holds_nothing_back(in_lambda: XRayTracer) -> None:
@@ -280,7 +304,9 @@ def test_what_a_handler_traces_goes_by_itself_where_one_document_cannot_hold_it(
     top, *calls = outside.daemon.documents()
     assert (top["name"], top["annotations"]["outcome"]) == ("Calls", "complete")
     assert "subsegments" not in top
-    assert {(call["name"], call["parent_id"], call["trace_id"]) for call in calls} == {("call", top["id"], top["trace_id"])}
+    assert {(call["name"], call["parent_id"], call["trace_id"]) for call in calls} == {
+        ("call", top["id"], top["trace_id"])
+    }
     assert len(calls) == 29
     assert caplog.records == []
 
@@ -299,8 +325,8 @@ def test_metadata_that_no_document_can_hold_is_left_out_and_named(outside: XRayT
     top, call = outside.daemon.documents()
     assert (top["annotations"]["customer"], top["annotations"]["outcome"]) == ("c-7", "complete")
     assert list(top["metadata"]) == ["kstream"]
-    assert top["metadata"]["kstream"]["left_out_for_size"] == {"metadata": ["default"]}
-    assert call["metadata"]["kstream"]["left_out_for_size"] == {"metadata": ["mine"]}
+    assert top["metadata"]["kstream"]["left_out_for_size"] == {"metadata": 1}
+    assert call["metadata"]["kstream"]["left_out_for_size"] == {"metadata": 1}
     assert call["annotations"] == {"seen": True}
     assert call["sql"] == {"sanitized_query": "select 1"}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kstream.aws.stream_writer import FailureKind
+from kstream.aws.stream_writer import FailureKind, NotWritten, Written
 from kstream.ingest.contract import Limits
 from kstream.ingest.engine.integration import KinesisIntegration
 from tests.support.ingest import CODES, MemoryStreams
@@ -93,3 +93,30 @@ def test_of_a_batch_that_was_put_in_part_every_failure_is_told() -> None:
     streams = MemoryStreams(lambda call, index, entry: FailureKind.OTHER if index else None)
     status, answer = call("PutRecords", {"StreamName": "orders", "Records": [RECORD] * 3}, streams)
     assert (status, answer["FailedRecordCount"]) == (200, 2)
+
+
+KMS = NotWritten(FailureKind.THROTTLED, "KMSThrottlingException", "slow down")
+SHARD = NotWritten(FailureKind.THROTTLED, CODES[FailureKind.THROTTLED], "slow down")
+INTERNAL = NotWritten(FailureKind.INTERNAL, CODES[FailureKind.INTERNAL], "oops")
+PUT = Written("1", "shardId-000000000000")
+
+
+@pytest.mark.parametrize("code", ["KMSThrottlingException", "LimitExceededException", "ThrottlingException"])
+def test_a_call_that_was_throttled_as_a_whole_is_told_as_one(code: str) -> None:
+    """Of single records Kinesis says ProvisionedThroughputExceededException alone; with these the whole call is 400."""
+    throttled = NotWritten(FailureKind.THROTTLED, code, "slow down")
+    request = json.dumps({"StreamName": "orders", "Records": [RECORD, RECORD]})
+    answer = KinesisIntegration(lambda *_: [throttled, throttled], Limits()).call("PutRecords", request)
+    assert (answer.status, answer.document["__type"]) == (400, code)
+
+
+@pytest.mark.parametrize("results", [[KMS, PUT], [KMS, INTERNAL], [SHARD, SHARD]])
+def test_where_throttling_was_not_all_each_record_has_its_own_answer(results: list[Any]) -> None:
+    request = json.dumps({"StreamName": "orders", "Records": [RECORD, RECORD]})
+    assert KinesisIntegration(lambda *_: results, Limits()).call("PutRecords", request).status == 200
+
+
+def test_calls_of_one_batch_that_were_throttled_for_different_reasons_were_throttled() -> None:
+    request = json.dumps({"StreamName": "orders", "Records": [RECORD, RECORD]})
+    answer = KinesisIntegration(lambda *_: [SHARD, KMS], Limits()).call("PutRecords", request)
+    assert (answer.status, answer.document["__type"]) == (400, "KMSThrottlingException")

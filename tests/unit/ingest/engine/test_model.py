@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import fastjsonschema
@@ -70,7 +71,7 @@ def test_a_document_is_the_json_that_it_was(records: list[Any]) -> None:
     ("text", "says"),
     [
         ("", "it is not JSON"),
-        ("[" * 100_000, "it is not JSON"),
+        ("[" * 100_000, "it is nested too deeply"),
         ("\ufeff{}", "it is not JSON"),
         ('{"records":[{"data":"x"}],"a":NaN}', "NaN is no JSON number"),
         ("9" * 5000, "it is not JSON"),
@@ -98,3 +99,42 @@ def test_nothing_of_the_body_is_quoted(secret: str) -> None:
     with pytest.raises(NotOfTheModel) as caught:
         Model(SCHEMAS[0]).document(json.dumps(document))
     assert "SECRET" not in str(caught.value)
+
+
+def test_of_many_mistakes_the_first_is_told_and_no_other_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mebibyte holds half a million of them, and each one's error would be made in turn."""
+    from jsonschema import ValidationError
+
+    made: list[object] = []
+    initialize = ValidationError.__init__
+
+    def counting(self: Any, *arguments: Any, **named: Any) -> None:
+        made.append(self)
+        initialize(self, *arguments, **named)
+
+    monkeypatch.setattr(ValidationError, "__init__", counting)
+    with pytest.raises(NotOfTheModel, match=r"^records\[1\] does not keep type"):
+        Model(SCHEMAS[0]).document('{"records":[{"data":""},' + ",".join(["1"] * 500_000) + "]}")
+    assert len(made) < 10
+
+
+def test_the_last_of_many_records_may_be_the_one_that_is_wrong() -> None:
+    with pytest.raises(NotOfTheModel, match=r"^records\[50000\]\.data does not keep type"):
+        Model(SCHEMAS[0]).document('{"records":[' + '{"data":""},' * 50_000 + '{"data":1}]}')
+
+
+def test_no_pattern_is_tried_on_what_is_too_long_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take a hundred bytes for each character."""
+    monkeypatch.setattr(re, "search", lambda *_: pytest.fail("searched"))
+    body = json.dumps({"records": [{"data": "", "partitionKey": "k" * 100_000}]})
+    with pytest.raises(NotOfTheModel, match="partitionKey does not keep maxLength 256"):
+        Model(SCHEMAS[0]).document(body)
+
+
+@pytest.mark.parametrize("opening", ['{"records":', '{"records":[{"data":', '{"records":[{"x\\u0061":'])
+@pytest.mark.parametrize("depth", [*range(400, 1000, 50), *range(970, 1000), 5_000])
+def test_a_body_nested_however_deeply_is_refused_as_one(opening: str, depth: int) -> None:
+    """jsonschema's errors show the value, and Python cannot show it if it is nested deeply."""
+    closing = "}" if opening.endswith('records":') else "}]}"
+    with pytest.raises(NotOfTheModel, match="does not keep|nested too deeply"):
+        Model(SCHEMAS[0]).document(opening + "[" * depth + "]" * depth + closing)
