@@ -26,7 +26,7 @@ SLOW_AFTER = 1.0
 MOST_RECORDS = 100
 """Spans of records in one batch. The trace of a batch in which everything fails should still be one that can be read."""
 
-MOST_SAMPLED = 25
+MOST_SAMPLED = 10
 """Of them, those that were merely sampled, spread over the batch: each costs as much as a dozen records, and failures
 must find room."""
 
