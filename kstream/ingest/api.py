@@ -15,13 +15,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kstream.core.errors import ConfigurationError
-from kstream.ingest.contract import checked_stream_name
+from kstream.ingest import given
+from kstream.ingest.contract import KEPT_HEADERS, PARTITION_KEY_HEADER, checked_stream_name
 
 Text = str | Mapping[str, Any]
 
 # RFC 6749, 3.3: what a scope may be made of.
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|\*")
+_HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# What the records themselves are told by, and what HTTP needs.
+_TAKEN_HEADERS = frozenset({PARTITION_KEY_HEADER, "content-type", "content-length", "host", "origin", *KEPT_HEADERS})
 _JWT_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
 
 
@@ -51,17 +55,22 @@ class Jwt:
     scopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.issuer)
-        if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+        given.keep(
+            self,
+            issuer=given.word("Jwt(issuer", self.issuer),
+            audiences=given.each("Jwt(audiences", self.audiences, given.text),
+            algorithms=given.each("Jwt(algorithms", self.algorithms, given.word),
+            scopes=_scopes("Jwt(scopes", self.scopes),
+        )
+        if not _is_issuer(self.issuer):
             shown = "that is given" if "@" in self.issuer else repr(self.issuer)
             raise ConfigurationError(
                 f"the issuer {shown} is not an https URL without user, query and fragment, as API Gateway asks for"
             )
-        if not self.audiences or not all(self.audiences):
-            raise ConfigurationError(f"issuer {self.issuer} has no audience; name at least one, none of them empty")
+        if not self.audiences:
+            raise ConfigurationError(f"issuer {self.issuer} has no audience; name at least one")
         if unknown := set(self.algorithms) - _JWT_ALGORITHMS or not self.algorithms:
             raise ConfigurationError(f"algorithms {unknown} of {self.issuer}: take some of {sorted(_JWT_ALGORITHMS)}")
-        _check_scopes(self.scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +85,13 @@ class Cognito:
     scopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        given.keep(
+            self,
+            user_pools=given.each("Cognito(user_pools", self.user_pools, given.word_or_function),
+            scopes=_scopes("Cognito(scopes", self.scopes),
+        )
         if not self.user_pools:
             raise ConfigurationError("a Cognito authorizer has no user pool; name the ARN of at least one")
-        _check_scopes(self.scopes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +99,8 @@ class LambdaFunction:
     """A Lambda authorizer: one that sees a token (``kind="token"``), or the request's head (``"request"``).
 
     ``invocation_uri``  ``arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{arn}/invocations``.
-    ``cache_seconds``   how long API Gateway reuses an answer; 0 for never, at most 3,600.
+    ``header``          what it goes by: letters, digits, ``-`` and ``_``, and none that the records need.
+    ``cache_seconds``   how long API Gateway reuses an answer; whole seconds, 0 for never, at most 3,600.
     """
 
     invocation_uri: Text
@@ -98,8 +112,19 @@ class LambdaFunction:
     def __post_init__(self) -> None:
         if self.kind not in ("token", "request"):
             raise ConfigurationError(f"a Lambda authorizer is of kind 'token' or 'request', not {self.kind!r}")
-        if not 0 <= self.cache_seconds <= 3600:
-            raise ConfigurationError(f"cache_seconds is {self.cache_seconds}; API Gateway takes 0 to 3600")
+        given.word_or_function("LambdaFunction(invocation_uri", self.invocation_uri)
+        if self.credentials is not None:
+            given.word_or_function("LambdaFunction(credentials", self.credentials)
+        header = given.word("LambdaFunction(header", self.header)
+        if not _HEADER.fullmatch(header) or header.lower() in _TAKEN_HEADERS:
+            raise ConfigurationError(
+                f"LambdaFunction(header={header!r}): a header's name, of letters, digits, - and _, and none of "
+                f"{', '.join(sorted(_TAKEN_HEADERS))}"
+            )
+        if type(self.cache_seconds) is not int or not 0 <= self.cache_seconds <= 3600:
+            raise ConfigurationError(
+                f"cache_seconds is {self.cache_seconds!r}; API Gateway takes whole seconds, 0 to 3600"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +159,23 @@ class IngestStream:
     envelope: bool = False
 
     def __post_init__(self) -> None:
-        checked_stream_name(self.name)
+        where = f"IngestStream(name={checked_stream_name(given.text('IngestStream(name', self.name))!r}, "
+        given.keep(
+            self,
+            locks=given.each(f"{where}locks", self.locks, lambda _, lock: self._lock(lock)),
+            cors_origins=given.each(f"{where}cors_origins", self.cors_origins, given.word),
+        )
+        given.word_or_function(f"{where}role", self.role)
+        if self.region is not None:
+            given.region(f"{where}region", self.region)
+        given.flag(f"{where}key_required", self.key_required)
+        given.flag(f"{where}envelope", self.envelope)
         if not self.locks:
             raise ConfigurationError(
                 f"stream {self.name} has no lock: name who may put (Iam(), Jwt(...), ApiKeys(), ...)"
             )
-        for lock in self.locks:
-            if not isinstance(lock, Lock):
-                raise ConfigurationError(
-                    f"stream {self.name}: {lock!r} is no lock; give instances, like Iam(), Jwt(...) or ApiKeys()"
-                )
+        if any(lock in self.locks[:place] for place, lock in enumerate(self.locks)):
+            raise ConfigurationError(f"stream {self.name} has one lock twice; once is enough")
         if Unlocked() in self.locks and len(self.locks) > 1:
             raise ConfigurationError(f"stream {self.name} is Unlocked() and locked at once; leave Unlocked() out")
         if len(self.authorizers) > 1:
@@ -161,6 +193,13 @@ class IngestStream:
             raise ConfigurationError(
                 f"cors_origins of stream {self.name} has '*', which is every origin, beside others"
             )
+
+    def _lock(self, lock: object) -> Lock:
+        if not isinstance(lock, Lock):
+            raise ConfigurationError(
+                f"stream {self.name}: {lock!r} is no lock; give instances, like Iam(), Jwt(...) or ApiKeys()"
+            )
+        return lock
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -182,6 +221,9 @@ class IngestApi:
     version: str = "1"
 
     def __post_init__(self) -> None:
+        given.keep(self, streams=given.each("IngestApi(streams", self.streams, _stream))
+        given.text("IngestApi(title", self.title)
+        given.text("IngestApi(version", self.version)
         if not self.streams:
             raise ConfigurationError("the ingest API has no stream; name at least one")
         names = [stream.name for stream in self.streams]
@@ -189,13 +231,33 @@ class IngestApi:
             raise ConfigurationError(f"a stream stands twice in the ingest API: {', '.join(sorted(names))}")
 
 
-def _check_scopes(scopes: tuple[str, ...]) -> None:
-    if type(scopes) is not tuple or not all(_SCOPE.fullmatch(scope) for scope in scopes):
-        raise ConfigurationError(
-            f"scopes {scopes!r}: give a tuple of them, each without blanks, quotes and backslashes"
-        )
-    if len(set(scopes)) < len(scopes):
-        raise ConfigurationError(f"scopes {scopes!r} name one twice")
+def _is_issuer(issuer: str) -> bool:
+    try:
+        parts = urlsplit(issuer)
+        _ = parts.port
+    except ValueError:
+        return False
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    return parts.scheme == "https" and bool(parts.hostname) and plain
+
+
+def _scopes(where: str, scopes: object) -> tuple[str, ...]:
+    kept = given.each(where, scopes, _scope)
+    if len(set(kept)) < len(kept):
+        raise ConfigurationError(f"{where}={kept!r}): one stands there twice")
+    return kept
+
+
+def _scope(where: str, scope: object) -> str:
+    if not isinstance(scope, str) or not _SCOPE.fullmatch(scope):
+        raise ConfigurationError(f"{where}={scope!r}): scopes are text without blanks, quotes and backslashes")
+    return scope
+
+
+def _stream(where: str, stream: object) -> IngestStream:
+    if not isinstance(stream, IngestStream):
+        raise ConfigurationError(f"{where}={stream!r}): an IngestStream(...)")
+    return stream
 
 
 def unlocked(*names: str, envelope: bool = False) -> IngestApi:

@@ -17,6 +17,7 @@ from kstream.ingest.async_traffic import AsyncTraffic
 from kstream.ingest.collectors import Outcomes, Tally
 from kstream.ingest.contract import Limits
 from kstream.ingest.errors import IngestError
+from kstream.ingest.pauses import Pauses
 from kstream.ingest.putting import (
     MAX_BATCH_BYTES,
     MAX_BATCH_RECORDS,
@@ -25,6 +26,7 @@ from kstream.ingest.putting import (
     Putting,
     giving_up,
     needing_httpx,
+    refuse_one,
     steps,
 )
 from kstream.ingest.results import PutFailure
@@ -75,7 +77,7 @@ class AsyncIngestClient:
         self._options = Options(
             url=url,
             stream=stream,
-            retry=retry or Retry(attempts=8),
+            retry=Retry(attempts=8) if retry is None else retry,
             max_in_flight=max_in_flight,
             max_batch_records=max_batch_records,
             max_batch_bytes=max_batch_bytes,
@@ -86,6 +88,7 @@ class AsyncIngestClient:
             trace_headers=TraceHeaders(trace_headers or dict),
         )
         self._clock: Clock = clock or SystemClock()
+        self._pauses = Pauses(clock)
         with needing_httpx("AsyncIngestClient"):
             from kstream.ingest.http_sender import AsyncHttpSender
         self._sender = AsyncHttpSender(self._options, auth, transport)
@@ -112,6 +115,7 @@ class AsyncIngestClient:
 
     async def put_many(self, records: Iterable[Puttable] | AsyncIterable[Puttable]) -> BatchResult:
         """``IngestClient.put_many``."""
+        refuse_one(records)
         outcomes = Outcomes()
         await self._put(records, Putting(self._options, outcomes))
         return outcomes.result
@@ -124,6 +128,7 @@ class AsyncIngestClient:
         max_failures: int = 1_000,
     ) -> BulkResult:
         """``IngestClient.put_all``. ``progress`` is called on the event loop, and must not block."""
+        refuse_one(records)
         tally = Tally()
         await self._put(records, Putting(self._options, tally, giving_up(tally, progress, max_failures)))
         return tally.result
@@ -156,7 +161,7 @@ class AsyncIngestClient:
                 return delivery
             answer = None
             if isinstance(step, float):
-                await self._clock.sleep_async(step)
+                await self._pauses.wait_async(step, stop)
                 continue
             try:
                 answer = await self._sender.send(step)

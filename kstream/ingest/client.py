@@ -27,6 +27,7 @@ from kstream.core.retry import Retry
 from kstream.ingest.collectors import Outcomes, Tally
 from kstream.ingest.contract import Limits
 from kstream.ingest.errors import IngestError
+from kstream.ingest.pauses import Pauses
 from kstream.ingest.putting import (
     MAX_BATCH_BYTES,
     MAX_BATCH_RECORDS,
@@ -35,6 +36,7 @@ from kstream.ingest.putting import (
     Putting,
     giving_up,
     needing_httpx,
+    refuse_one,
     steps,
 )
 from kstream.ingest.results import PutFailure
@@ -99,7 +101,7 @@ class IngestClient:
         self._options = Options(
             url=url,
             stream=stream,
-            retry=retry or Retry(attempts=8),
+            retry=Retry(attempts=8) if retry is None else retry,
             max_in_flight=max_in_flight,
             max_batch_records=max_batch_records,
             max_batch_bytes=max_batch_bytes,
@@ -110,6 +112,7 @@ class IngestClient:
             trace_headers=TraceHeaders(trace_headers or dict),
         )
         self._clock: Clock = clock or SystemClock()
+        self._pauses = Pauses(clock)
         with needing_httpx("IngestClient"):
             from kstream.ingest.http_sender import HttpSender
         self._sender = HttpSender(self._options, auth, transport)
@@ -143,8 +146,9 @@ class IngestClient:
         """Puts any number of records, and tells for each what became of it, in their order.
 
         A failure is a value; ``result.raise_for_failures()`` makes it an exception. Only what would befall every
-        record alike (``error.fatal``) is raised at once, with ``error.result``.
+        record alike (``error.fatal``) is raised at once, with ``error.result``. ``TypeError`` for a single record.
         """
+        refuse_one(records)
         outcomes = Outcomes()
         self._put(records, Putting(self._options, outcomes))
         return outcomes.result
@@ -161,9 +165,10 @@ class IngestClient:
         ``progress``      called on this thread whenever a request's records are settled.
         ``max_failures``  with more failures than this it gives up: ``PartialFailure``, with its ``result``.
 
-        Fatal errors are raised at once, with ``error.result``. If ``records`` itself raises, that passes on unchanged
-        but for a note that counts what was put.
+        Fatal errors are raised at once, with ``error.result``; ``TypeError`` for a single record. If ``records``
+        itself raises, that passes on unchanged but for a note that counts what was put.
         """
+        refuse_one(records)
         tally = Tally()
         self._put(records, Putting(self._options, tally, giving_up(tally, progress, max_failures)))
         return tally.result
@@ -193,7 +198,7 @@ class IngestClient:
                 return delivery
             answer = None
             if isinstance(step, float):
-                self._clock.sleep(step)
+                self._pauses.wait(step, stop)
                 continue
             try:
                 answer = self._sender.send(step)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_BODILESS = ("GET", "HEAD", "OPTIONS")
 _NEEDED = ("airspeed", "fastjsonschema", "jsonschema")
 
 
@@ -102,7 +103,7 @@ class Gateway:
             operation = self._route(head)
             if len(body) > self._limits.body_bytes:
                 raise _Failure("REQUEST_TOO_LARGE")
-            context = _context(head)
+            context = _context(head, operation)
             if operation.security:
                 context["authorizer"] = self._allowed(head, body, operation)
             return self._answer(head, body, operation, context)
@@ -111,6 +112,11 @@ class Gateway:
         except TemplateError:
             _log.exception("%s %s: its template failed", head.method, head.path)
             return self._failed(_Failure("API_CONFIGURATION_ERROR"), head)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException:  # noqa: BLE001 - the last resort: whoever asks is answered, SystemExit of the port included
+            _log.exception("%s %s failed, request %s", head.method, head.path, head.request_id)
+            return self._failed(_Failure("DEFAULT_5XX"), head)
 
     def _route(self, head: Head) -> Operation:
         operation = self._api.operation(head.method, head.path)
@@ -131,6 +137,7 @@ class Gateway:
             head.request_id,
             lambda: body,
             head.repeated,
+            operation.resource,
         )
         try:
             verdict = self._authorize(call, operation.security)
@@ -143,7 +150,7 @@ class Gateway:
         return dict(verdict.context)
 
     def _answer(self, head: Head, body: bytes, operation: Operation, context: dict[str, Any]) -> Response:
-        media_type = head.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+        media_type = _media_type(head)
         # Bytes that are no UTF-8 become U+FFFD, as in API Gateway; the templates refuse what has it.
         text = b64encode(body).decode() if media_type in self._api.binary_media_types else body.decode(errors="replace")
         model = operation.models.get(media_type)
@@ -198,6 +205,12 @@ def locked_gateway(
     return Gateway(document, put_records, authorize=local_door(document, residents).check, limits=limits)
 
 
+def _media_type(head: Head) -> str:
+    # What has no body has none that could be of the wrong type, whatever is said of it.
+    given = JSON if head.method in _BODILESS else head.headers.get("content-type", JSON)
+    return given.partition(";")[0].strip().lower()
+
+
 def _params(head: Head) -> dict[str, dict[str, str]]:
     headers = {name: value if value.isascii() else _utf8(value) for name, value in head.headers.items()}
     if "content-type" in headers:
@@ -215,13 +228,13 @@ def _utf8(value: str) -> str:
         return value
 
 
-def _context(head: Head) -> dict[str, Any]:
+def _context(head: Head, operation: Operation) -> dict[str, Any]:
     return {
         "requestId": head.request_id,
         "requestTimeEpoch": int(time.time() * 1000),
         "httpMethod": head.method,
         "path": head.path,
-        "resourcePath": head.path,
+        "resourcePath": operation.resource,
         "identity": {"sourceIp": head.source_ip, "userAgent": head.headers.get("user-agent", "")},
         "responseOverride": {"status": None, "header": {}},
     }

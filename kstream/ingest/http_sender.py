@@ -28,7 +28,7 @@ class HttpSender:
         transport: httpx.BaseTransport | None,
     ) -> None:
         self._base = options.url.rstrip("/")
-        self._http = httpx.Client(transport=transport, **_httpx_options(options, auth))
+        self._http = httpx.Client(transport=transport, **_httpx_options(options, auth, awaits=False))
 
     def send(self, request: Request) -> Answer:
         """The answer, whatever its status. Raises ``Unavailable`` for none, ``NotAuthorized`` if ``auth`` failed, and
@@ -60,7 +60,7 @@ class AsyncHttpSender:
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         self._base = options.url.rstrip("/")
-        self._http = httpx.AsyncClient(transport=transport, **_httpx_options(options, auth))
+        self._http = httpx.AsyncClient(transport=transport, **_httpx_options(options, auth, awaits=True))
 
     async def send(self, request: Request) -> Answer:
         try:
@@ -80,9 +80,13 @@ class AsyncHttpSender:
         await self._http.aclose()
 
 
-def _httpx_options(options: Options, auth: httpx.Auth | SetHeaders | Signer | None) -> dict[str, Any]:
+def _httpx_options(options: Options, auth: httpx.Auth | SetHeaders | Signer | None, *, awaits: bool) -> dict[str, Any]:
+    try:
+        httpx.URL(options.url)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"the ingest API's address is {options.url!r}: {error}") from None
     return {
-        "auth": as_httpx(auth),
+        "auth": as_httpx(auth, awaits=awaits),
         "timeout": options.timeout,
         "limits": httpx.Limits(max_keepalive_connections=options.max_in_flight),
         # A proxy named in the environment is for the world outside, never for the gateway on this machine.

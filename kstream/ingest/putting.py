@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kstream.core.errors import ConfigurationError
+from kstream.core.retry import Retry
 from kstream.ingest.collectors import end_early
 from kstream.ingest.contract import checked_stream_name
 from kstream.ingest.delivery import Delivery
 from kstream.ingest.errors import IngestError, PartialFailure, Unavailable
 from kstream.ingest.lanes import Lane
-from kstream.ingest.records import Item, item, payload_and_key
+from kstream.ingest.records import IngestRecord, Item, item, payload_and_key
 from kstream.ingest.results import PutFailure, described
 from kstream.ingest.wire import fits_header, single_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from kstream.core.retry import Retry
     from kstream.ingest.collectors import Collector, Tally
     from kstream.ingest.records import Puttable
     from kstream.ingest.results import Progress
@@ -60,6 +61,8 @@ class Options:
             )
         if type(self.timeout) not in (int, float) or not 0 < self.timeout < math.inf:
             raise ConfigurationError(f"timeout is {self.timeout!r}; seconds, more than 0")
+        if not isinstance(self.retry, Retry):
+            raise ConfigurationError(f"retry is {self.retry!r}; a kstream.Retry, such as Retry(attempts=3)")
         checked_stream_name(self.stream)
 
     def lanes(self) -> list[Lane]:
@@ -88,22 +91,41 @@ class Options:
         return delivery
 
 
-def _check_address(url: str) -> None:
-    parts = urlsplit(url)
+def _check_address(url: object) -> None:
+    like = "it is like 'https://host/stage'"
+    if not isinstance(url, str):
+        raise ConfigurationError(f"the ingest API's address is {url!r}; {like}")
+    # An address that cannot be taken apart may hold a password all the same.
+    shown = "no such address" if "@" in url else repr(url)
+    if not url.isprintable() or " " in url:
+        # urlsplit would leave line breaks out.
+        raise ConfigurationError(f"the ingest API's address is {shown}, with a blank or a line break in it; {like}")
+    try:
+        parts = urlsplit(url)
+        # As the resolver will; a name with an empty part in it has none.
+        (parts.hostname or "").encode("idna")
+    except ValueError:
+        raise ConfigurationError(f"the ingest API's address is {shown}; {like}") from None
     if "@" in parts.netloc:
         raise ConfigurationError(
             "the ingest API's address holds credentials, which would show in errors; give them as auth="
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        # An address that cannot be taken apart may hold a password all the same.
-        shown = "no such address" if "@" in url else repr(url)
-        raise ConfigurationError(f"the ingest API's address is {shown}; it is like 'https://host/stage'")
+        raise ConfigurationError(f"the ingest API's address is {shown}; {like}")
     if parts.query or parts.fragment:
-        raise ConfigurationError("the ingest API's address has a query or a fragment; it is like 'https://host/stage'")
+        raise ConfigurationError("the ingest API's address has a query or a fragment; " + like)
     try:
         _ = parts.port
     except ValueError:
         raise ConfigurationError(f"the ingest API's address is {url!r}, whose port is none") from None
+
+
+def refuse_one(records: object) -> None:
+    """Raises ``TypeError`` for a record where many are meant: its letters would each be put."""
+    if isinstance(records, str | bytes | bytearray | memoryview | Mapping | IngestRecord):
+        raise TypeError(
+            f"this is one record, of type {type(records).__name__}: put it with put(), or give a list of it"
+        )
 
 
 @contextmanager

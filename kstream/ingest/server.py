@@ -88,6 +88,9 @@ class GatewayServer:
             log_config=None,
             log_level="warning",
             server_header=False,
+            # Nothing stands before it, so who is connected is who calls: X-Forwarded-For is only what a caller says.
+            proxy_headers=False,
+            ws="none",
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         server = uvicorn.Server(config)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kstream.ingest.errors import IngestError
 
 MAX_RETRY_AFTER = 60.0
+# What reading an answer raises that is none of ours; RecursionError, if it is nested deeply.
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 _THROTTLED = "ProvisionedThroughputExceededException"
 
 
@@ -61,7 +63,7 @@ def read_batch(answer: Answer, count: int) -> list[PutResult | IngestError]:
         if len(records) != count:
             raise ValueError(f"{len(records)} results for {count} records")
         return [_result(record, answer.status) for record in records]
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except _UNREADABLE as error:
         return [_unreadable(answer, error)] * count
 
 
@@ -71,7 +73,7 @@ def read_single(answer: Answer) -> list[PutResult | IngestError]:
         return [read_error(answer)]
     try:
         return [_result(json.loads(answer.body), 200)]
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except _UNREADABLE as error:
         return [_unreadable(answer, error)]
 
 
@@ -80,7 +82,7 @@ def read_error(answer: Answer) -> IngestError:
     try:
         error = json.loads(answer.body)["error"]
         message, code, request_id = str(error["message"]), str(error["code"]), str(error.get("requestId"))
-    except (LookupError, TypeError, ValueError, AttributeError):
+    except _UNREADABLE:
         return error_for(answer.status, _beginning(answer) or "without a word")
     return error_for(answer.status, f"{code}: {message} (request {request_id})", code, request_id)
 

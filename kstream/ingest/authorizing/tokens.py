@@ -107,6 +107,9 @@ class JwtVerifier:
             )
         except (self._jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise TokenRefused(_REASONS.get(type(error).__name__, "it cannot be read as a JWT")) from None
+        # PyJWT takes text with a number in it as well (RFC 7519, 2: NumericDate is a JSON number).
+        if any(type(claims.get(name, 0)) not in (int, float) for name in ("exp", "nbf", "iat")):
+            raise TokenRefused("it names a time that is no number")
         if not self._any_audience:
             self._check_audience(claims)
         for name, value in self._required.items():

@@ -27,11 +27,13 @@ class LocalApi:
 class Call:
     """A request whose operation is known.
 
-    ``path``     decoded, without the query; begins with ``/``.
+    ``path``     as it was asked for, decoded, without the query; begins with ``/``. For signatures: what may be done goes
+                 by ``resource``.
     ``headers``  names in lower case; of a repeated one the last.
     ``query``    pairs, decoded, in the order they came.
     ``body``     a function, because most locks do not need the body.
     ``repeated`` all values of the headers that came more than once.
+    ``routed``   the document's own path of the operation; empty if it is ``path``.
     Its ``repr`` shows nothing that the caller sent but method and path.
     """
 
@@ -43,6 +45,13 @@ class Call:
     request_id: str = ""
     body: Callable[[], bytes] = field(default=bytes, repr=False)
     repeated: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    routed: str = ""
+
+    @property
+    def resource(self) -> str:
+        """The path as policies know it. Slashes at the end of ``path`` are passed over by routing: a policy that goes by
+        ``path`` would be passed by with one more of them."""
+        return self.routed or self.path
 
     def values(self, header: str) -> Sequence[str]:
         """All values of a header that is there, in their order."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def token_event(call: Call, api: LocalApi, token: str) -> dict[str, Any]:
     return {
         "type": "TOKEN",
-        "methodArn": api.method_arn(call.method, call.path),
+        "methodArn": api.method_arn(call.method, call.resource),
         "authorizationToken": token,
     }
 
@@ -27,9 +27,8 @@ def request_event(call: Call, api: LocalApi) -> dict[str, Any]:
         query.setdefault(name, []).append(value)
     return {
         "type": "REQUEST",
-        "methodArn": api.method_arn(call.method, call.path),
-        # The paths of the ingest API are literal: the resource is the path.
-        "resource": call.path,
+        "methodArn": api.method_arn(call.method, call.resource),
+        "resource": call.resource,
         "path": call.path,
         "httpMethod": call.method,
         "headers": dict(call.headers),
@@ -44,7 +43,7 @@ def request_event(call: Call, api: LocalApi) -> dict[str, Any]:
             "stage": api.stage,
             "httpMethod": call.method,
             "path": f"/{api.stage}{call.path}",
-            "resourcePath": call.path,
+            "resourcePath": call.resource,
             "protocol": "HTTP/1.1",
             "requestId": call.request_id,
             "identity": {"sourceIp": call.source_ip, "userAgent": call.headers.get("user-agent")},

@@ -69,7 +69,7 @@ class IamLock:
         except SignatureRefused as refused:
             _log.info("a signature is refused: %s", refused)
             return Refused(Kind.INVALID_SIGNATURE, str(refused))
-        if policy.effect(self._api.method_arn(call.method, call.path)) is not Effect.ALLOW:
+        if policy.effect(self._api.method_arn(call.method, call.resource)) is not Effect.ALLOW:
             return Refused(Kind.ACCESS_DENIED, "User is not authorized to access this resource")
         return Allowed({"principalId": credentials.access_key})
 

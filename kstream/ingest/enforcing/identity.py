@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CONTEXT: Final[dict[str, Callable[[Call], str]]] = {
     "context.httpMethod": lambda call: call.method,
     "context.path": lambda call: call.path,
-    "context.resourcePath": lambda call: call.path,
+    "context.resourcePath": lambda call: call.resource,
     "context.identity.sourceIp": lambda call: call.source_ip,
 }
 

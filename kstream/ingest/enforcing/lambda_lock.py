@@ -83,7 +83,7 @@ class LambdaLock:
                 return asked
             answer = asked
             self._kept.keep(identity, answer)
-        effect = answer.policy.effect(self._api.method_arn(call.method, call.path))
+        effect = answer.policy.effect(self._api.method_arn(call.method, call.resource))
         if effect is Effect.ALLOW:
             return answer.allowed
         explicit = " with an explicit deny" if effect is Effect.EXPLICIT_DENY else ""

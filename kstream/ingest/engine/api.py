@@ -35,10 +35,12 @@ class IntegrationResponse:
 class Operation:
     """``action`` is Kinesis' (``PutRecord``, ``PutRecords``); None for a mock.
 
+    ``resource``  the path as the document has it, however it was written in the request.
     ``security``  the requirement; empty: open to all.
     ``models``, ``templates``  by media type.
     """
 
+    resource: str
     action: str | None
     security: Security
     models: Mapping[str, Model]
@@ -63,7 +65,7 @@ class Api:
         self._templates: dict[str, Template] = {}
         self.binary_media_types = frozenset(document.get("x-amazon-apigateway-binary-media-types", ()))
         self._operations = {
-            (method.upper(), path): self._operation(f"{method.upper()} {path}", item[method])
+            (method.upper(), path): self._operation(method.upper(), path, item[method])
             for path, item in document["paths"].items()
             for method in _METHODS
             if method in item
@@ -73,7 +75,8 @@ class Api:
         """API Gateway passes over slashes at the end."""
         return self._operations.get((method, path)) or self._operations.get((method, path.rstrip("/")))
 
-    def _operation(self, name: str, operation: Mapping[str, Any]) -> Operation:
+    def _operation(self, method: str, path: str, operation: Mapping[str, Any]) -> Operation:
+        name = f"{method} {path}"
         if "security" not in operation:
             raise ConfigurationError(f"{name} does not say who may use it (security)")
         if len(operation["security"]) > 1:
@@ -87,6 +90,7 @@ class Api:
             raise ConfigurationError(f"{name} has no default response")
         ordered = [*(pattern for pattern in responses if pattern != "default"), "default"]
         return Operation(
+            path,
             action,
             operation["security"],
             self._models(operation),

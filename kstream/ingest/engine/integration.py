@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from kstream.ingest.contract import Limits
 
 
+# What Kinesis says of single records ("PutRecordsResultEntry"). With any other error it has refused the whole call.
+_OF_A_RECORD = "ProvisionedThroughputExceededException"
+
+
 class PutRecords(Protocol):
     """Puts entries into a stream.
 
@@ -116,11 +120,9 @@ def _record_answer(result: EntryResult) -> KinesisAnswer:
 
 def _batch_answer(results: Sequence[EntryResult]) -> KinesisAnswer:
     failures = [result for result in results if isinstance(result, NotWritten)]
-    # Kinesis tells of single records only that they were throttled or failed inside; anything else befell the call.
-    if len(failures) == len(results):
-        for failure in failures:
-            if failure.kind in (FailureKind.INVALID, FailureKind.OTHER):
-                return _record_answer(failure)
+    whole = _of_the_call(failures) if len(failures) == len(results) else None
+    if whole is not None:
+        return _record_answer(whole)
     records = [
         {"ErrorCode": result.code, "ErrorMessage": result.message}
         if isinstance(result, NotWritten)
@@ -128,3 +130,16 @@ def _batch_answer(results: Sequence[EntryResult]) -> KinesisAnswer:
         for result in results
     ]
     return KinesisAnswer(200, {"FailedRecordCount": len(failures), "Records": records})
+
+
+def _of_the_call(failures: Sequence[NotWritten]) -> NotWritten | None:
+    """What befell the call rather than its records, of which none was put.
+
+    Kinesis tells of single records only that they were throttled by their shard, or failed inside.
+    """
+    for failure in failures:
+        if failure.kind in (FailureKind.INVALID, FailureKind.OTHER):
+            return failure
+    if all(failure.kind is FailureKind.THROTTLED for failure in failures):
+        return next((failure for failure in failures if failure.code != _OF_A_RECORD), None)
+    return None

@@ -61,6 +61,8 @@ def gateway_responses(*, signed: bool, cors: bool) -> dict[str, Any]:
     if cors:
         for response in responses.values():
             parameters = response.setdefault("responseParameters", {})
+            if "gatewayresponse.header.Retry-After" in parameters:
+                parameters["gatewayresponse.header.Access-Control-Expose-Headers"] = "'Retry-After'"
             parameters["gatewayresponse.header.Access-Control-Allow-Origin"] = "'*'"
     return responses
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from kstream.ingest.api import LambdaFunction
 from kstream.ingest.contract import BINARY, JSON, KEPT_HEADERS, MAX_KEY_CHARACTERS, MOST_ENVELOPE_BYTES, TEXT, ErrorCode
 from kstream.ingest.openapi import security, templates
-from kstream.ingest.openapi.responses import cors_headers, failures, success
+from kstream.ingest.openapi.responses import answer_headers, cors_headers, failures, success
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kstream.ingest.api import IngestStream
 
 Operation = dict[str, Any]
 
 BODY_VALIDATOR: Final = "body"
-_ALLOWED_HEADERS = "Content-Type,X-Partition-Key,Authorization,X-Api-Key,X-Amz-Date,X-Amz-Security-Token"
+_ALLOWED_HEADERS = (
+    "Content-Type",
+    "X-Partition-Key",
+    "Authorization",
+    "X-Api-Key",
+    "X-Amz-Date",
+    "X-Amz-Security-Token",
+)
 
 
 def put_record(stream: IngestStream, *, deployed: bool) -> Operation:
@@ -88,7 +98,8 @@ def health() -> Operation:
         "summary": "Whether the API is there. Says nothing of the streams",
         "security": [],
         "responses": {"200": {"description": "It is.", "content": {JSON: {"schema": _ref("Health")}}}},
-        "x-amazon-apigateway-integration": _mock(200, {}, '{"status":"ok"}'),
+        # Of some type even where it has no body, as by clients that always say one; of others API Gateway answers 415.
+        "x-amazon-apigateway-integration": _mock(200, {}, '{"status":"ok"}', (JSON, TEXT)),
     }
 
 
@@ -97,7 +108,7 @@ def preflight(stream: IngestStream, method: str) -> Operation:
     headers = {
         **cors_headers(stream),
         "Access-Control-Allow-Methods": f"'{method},OPTIONS'",
-        "Access-Control-Allow-Headers": f"'{','.join([_ALLOWED_HEADERS, *(KEPT_HEADERS if stream.envelope else ())])}'",
+        "Access-Control-Allow-Headers": f"'{','.join(_allowed_headers(stream))}'",
         "Access-Control-Max-Age": "'600'",
     }
     names = dict.fromkeys(["Access-Control-Allow-Origin", *headers])
@@ -114,6 +125,13 @@ def preflight(stream: IngestStream, method: str) -> Operation:
     }
 
 
+def _allowed_headers(stream: IngestStream) -> list[str]:
+    of_the_locks = (lock.header for lock in stream.locks if isinstance(lock, LambdaFunction))
+    names = (*_ALLOWED_HEADERS, *(KEPT_HEADERS if stream.envelope else ()), *of_the_locks)
+    # Names of headers know no case (RFC 9110, 5.1).
+    return list({name.lower(): name for name in reversed(names)}.values())[::-1]
+
+
 _RECORD_CONTENT: Final = {
     BINARY: {"type": "string", "format": "binary"},
     JSON: {},
@@ -124,7 +142,7 @@ _RECORD_CONTENT: Final = {
 def _kinesis(
     stream: IngestStream, action: str, requests: dict[str, str], *, answer: str, refused: str
 ) -> dict[str, Any]:
-    headers = {f"method.response.header.{name}": value for name, value in cors_headers(stream).items()}
+    headers = {f"method.response.header.{name}": value for name, value in answer_headers(stream).items()}
 
     def response(status: int, template: str) -> dict[str, Any]:
         # Converted to text whatever the client accepts: otherwise a client that accepts application/octet-stream
@@ -166,7 +184,7 @@ def _partition(region: str) -> str:
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
-def _mock(status: int, headers: dict[str, str], template: str) -> dict[str, Any]:
+def _mock(status: int, headers: dict[str, str], template: str, media_types: Sequence[str] = (JSON,)) -> dict[str, Any]:
     # A mock has no credentials, no stream, and nothing of the request in its answer.
     response: dict[str, Any] = {"statusCode": str(status), "responseTemplates": {JSON: template}}
     if headers:
@@ -174,7 +192,7 @@ def _mock(status: int, headers: dict[str, str], template: str) -> dict[str, Any]
     return {
         "type": "mock",
         "passthroughBehavior": "never",
-        "requestTemplates": {JSON: f'{{"statusCode": {status}}}'},
+        "requestTemplates": dict.fromkeys(media_types, f'{{"statusCode": {status}}}'),
         "responses": {"default": response},
     }
 

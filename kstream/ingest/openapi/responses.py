@@ -49,9 +49,14 @@ def cors_headers(stream: IngestStream) -> dict[str, str]:
             return {"Vary": "'Origin'"}
 
 
+def answer_headers(stream: IngestStream) -> dict[str, str]:
+    """``cors_headers``, and what a page may read of an answer besides its body: when to come back."""
+    return {**cors_headers(stream), "Access-Control-Expose-Headers": "'Retry-After'"} if stream.cors_origins else {}
+
+
 def _cors_names(stream: IngestStream) -> list[str]:
     # With several origins it is the template that sets the first; a method response has to know it nevertheless.
-    return list(dict.fromkeys(["Access-Control-Allow-Origin", *cors_headers(stream)])) if stream.cors_origins else []
+    return list(dict.fromkeys(["Access-Control-Allow-Origin", *answer_headers(stream)])) if stream.cors_origins else []
 
 
 def _response(model: str, description: str, headers: list[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from kstream.core.errors import ConfigurationError
 from kstream.core.retry import Retry
 from kstream.ingest import AsyncIngestClient
 from kstream.ingest.errors import BadRequest, ClientClosed, NotFound, PartialFailure, TooLarge, Unavailable
+from kstream.ingest.records import IngestRecord
 from kstream.ingest.results import PutFailure, PutResult
 from kstream.testing.clock import VirtualClock
 
@@ -246,3 +247,14 @@ def test_a_closed_client_says_so_and_sends_nothing(put: str) -> None:
 def test_what_cannot_work_is_refused_at_once(url: str, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         AsyncIngestClient(url, **({"stream": "orders"} | options))
+
+
+@pytest.mark.parametrize("put", ["put_many", "put_all"])
+@pytest.mark.parametrize("one", ["abc", b"abc", {"a": 1}, IngestRecord("abc", "k")], ids=repr)
+def test_one_record_is_not_taken_for_many(put: str, one: Any) -> None:
+    async def run() -> None:
+        async with AsyncIngestClient("http://api.test", stream="orders") as client:
+            await getattr(client, put)(one)
+
+    with pytest.raises(TypeError, match=r"one record, .*: put it with put"):
+        asyncio.run(run())

@@ -180,9 +180,143 @@ def test_nothing_secret_is_shown(mode: str, auth: Any, caplog: pytest.LogCapture
     assert SECRET not in str(caught.value) + repr(caught.value) + caplog.text
 
 
-@pytest.mark.parametrize("auth", [BearerToken("hidden-word\n"), ApiKey("hidden-word\n")], ids=["bearer", "api key"])
-def test_a_secret_that_cannot_be_sent_is_not_shown(auth: BearerToken | ApiKey) -> None:
+@pytest.mark.parametrize("kind", [BearerToken, ApiKey])
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (None, "environment variable"),
+        ("", "empty"),
+        (b"hidden-word", "type bytes"),
+        ("hidden-word\n", "strip what is read from a file"),
+        ("hidden\x00word", "control character"),
+        (" hidden-word", "blank at an end"),
+        ("hidden-w\u00f6rd", "ASCII"),
+        (["hidden-word"], "type list"),
+    ],
+)
+def test_what_no_header_can_carry_is_told_where_it_is_given_and_not_shown(kind: Any, given: Any, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as told:
+        kind(given)
+    assert "hidden" not in "".join(format_exception(told.value))
+
+
+def test_a_token_is_given_without_the_word_bearer() -> None:
+    with pytest.raises(ConfigurationError, match="without the word Bearer"):
+        BearerToken("Bearer abc")
+
+
+@both
+@pytest.mark.parametrize("given", [None, "", b"hidden-word", "hidden-word\n", "Bearer hidden-word"])
+def test_what_a_function_gives_is_looked_at_too(mode: str, given: Any) -> None:
+    api = Api(lambda _: True)
+    with pytest.raises(NotAuthorized, match="what the function of BearerToken gave") as told:
+        put(api, BearerToken(lambda: given), mode)
+    assert "hidden" not in "".join(format_exception(told.value))
+    assert not api.requests
+
+
+class AsyncCallable:
+    async def __call__(self) -> str:
+        return "token-1"
+
+
+async def fetch() -> str:
+    await asyncio.sleep(0)
+    return "token-1"
+
+
+@pytest.mark.parametrize("source", [fetch, AsyncCallable(), lambda: fetch()], ids=["def", "object", "lambda"])
+def test_the_async_client_awaits_a_token(source: Any) -> None:
+    api = Api(lambda _: True)
+    put(api, BearerToken(source), "async", 2)
+    assert api.authorizations == ["Bearer token-1"] * 2
+
+
+def test_a_token_is_awaited_on_the_client_s_event_loop() -> None:
+    """Where its function has connections of its own open."""
+    loops: list[object] = []
+
+    async def source() -> str:
+        loops.append(asyncio.get_running_loop())
+        return "token-1"
+
+    async def run() -> None:
+        loops.append(asyncio.get_running_loop())
+        transport = httpx.MockTransport(Api(lambda _: True))
+        async with AsyncIngestClient(
+            "http://api.test", stream="orders", auth=BearerToken(source), transport=transport
+        ) as client:
+            await client.put("x")
+
+    asyncio.run(run())
+    assert loops[0] is loops[1]
+
+
+def test_coroutines_that_put_at_once_fetch_one_token_and_renew_one() -> None:
+    issuer = Issuer()
+
+    async def source() -> str:
+        await asyncio.sleep(0)
+        return issuer()
+
+    valid = {"Bearer token-1"}
+    api = Api(lambda headers: headers["authorization"] in valid)
+
+    async def run() -> None:
+        options: dict[str, Any] = {"stream": "orders", "auth": BearerToken(source), "clock": VirtualClock()}
+        async with AsyncIngestClient("http://api.test", transport=httpx.MockTransport(api), **options) as client:
+            await asyncio.gather(*(client.put("x") for _ in range(8)))
+            assert issuer.asked == 1
+            valid.clear()
+            valid.add("Bearer token-2")
+            await asyncio.gather(*(client.put("x") for _ in range(8)))
+            assert issuer.asked == 2
+
+    asyncio.run(run())
+
+
+def test_the_async_client_awaits_a_function_that_sets_headers() -> None:
+    async def auth(headers: Any) -> None:
+        await asyncio.sleep(0)
+        headers["authorization"] = "Bearer x"
+
+    api = Api(lambda _: True)
+    put(api, auth, "async")
+    assert api.authorizations == ["Bearer x"]
+
+
+async def sets_nothing(headers: Any) -> None: ...
+
+
+@pytest.mark.parametrize("auth", [BearerToken(fetch), BearerToken(AsyncCallable()), sets_nothing])
+def test_the_sync_client_refuses_what_it_would_have_to_await(auth: Any) -> None:
+    with pytest.raises(ConfigurationError, match="use AsyncIngestClient"):
+        IngestClient("http://api.test", stream="orders", auth=auth)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("auth", [BearerToken(lambda: fetch()), lambda headers: sets_nothing(headers)])
+def test_the_sync_client_sends_nothing_that_it_did_not_await(auth: Any) -> None:
+    api = Api(lambda _: True)
+    with pytest.raises(ConfigurationError, match="use AsyncIngestClient"):
+        put(api, auth, "sync")
+    assert not api.requests
+
+
+@both
+@pytest.mark.parametrize("auth", [("user", SECRET), SECRET, BearerToken, SigV4, 7])
+def test_what_is_no_auth_is_refused_where_it_is_given(mode: str, auth: Any) -> None:
+    with pytest.raises(ConfigurationError, match="auth= is") as told:
+        put(Api(lambda _: True), auth, mode)
+    assert SECRET not in str(told.value)
+
+
+def test_a_header_of_ones_own_that_cannot_be_sent_is_not_shown() -> None:
     """A line break at its end, as one read from a file may have."""
+
+    def auth(headers: Any) -> None:
+        headers["authorization"] = "hidden-word\n"
+
     with socket.create_server(("127.0.0.1", 0)) as server:  # headers are looked at once somebody has answered
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         with IngestClient(url, stream="orders", auth=auth) as api, pytest.raises(ConfigurationError) as told:

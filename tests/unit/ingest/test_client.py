@@ -19,6 +19,7 @@ from kstream.ingest.async_client import AsyncIngestClient
 from kstream.ingest.auth import ApiKey, BearerToken
 from kstream.ingest.client import IngestClient
 from kstream.ingest.errors import (
+    BadAnswer,
     BadRequest,
     ClientClosed,
     NotAuthorized,
@@ -30,6 +31,7 @@ from kstream.ingest.errors import (
     Unavailable,
 )
 from kstream.ingest.gateway import unlocked_gateway
+from kstream.ingest.records import IngestRecord
 from kstream.ingest.results import Progress, PutFailure, PutResult
 from kstream.testing.clock import VirtualClock
 from tests.support.ingest import InProcess, MemoryStreams
@@ -390,11 +392,23 @@ def test_the_address_may_have_a_stage() -> None:
         ("http://host", {"timeout": float("inf")}),
         ("http://host", {"timeout": None}),
         ("http://host", {"timeout": "30"}),
+        ("http://host", {"retry": 3}),
+        ("http://host", {"retry": 0}),
+        ("http://[::1", {}),
+        ("http://h\n", {}),
+        ("http://two words", {}),
+        ("http://host:99999", {}),
+        ("http://a..b", {}),
+        (" http://host", {}),
+        ("", {}),
+        (None, {}),
+        (b"http://host", {}),
     ],
 )
-def test_what_cannot_work_is_refused_at_once(url: str, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("client", [IngestClient, AsyncIngestClient])
+def test_what_cannot_work_is_refused_at_once(client: Any, url: Any, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
-        IngestClient(url, **({"stream": "orders"} | options))
+        client(url, **({"stream": "orders"} | options))
 
 
 @pytest.mark.parametrize("option", ["max_batch_bytes", "max_record_bytes"])
@@ -417,6 +431,32 @@ def test_a_password_in_the_address_is_refused_and_not_shown(client: Any, url: st
     with pytest.raises(ConfigurationError) as told:
         client(url, stream="orders")
     assert "s3cr3t" not in "".join(format_exception(told.value))
+
+
+@pytest.mark.parametrize("put", ["put_many", "put_all"])
+@pytest.mark.parametrize(
+    "one", ["abc", b"abc", bytearray(b"abc"), memoryview(b"abc"), {"a": 1}, IngestRecord("abc", "k")], ids=repr
+)
+def test_one_record_is_not_taken_for_many(put: str, one: Any) -> None:
+    """Its letters, bytes or names would be put, each as a record."""
+    with Bench() as bench:
+        with pytest.raises(TypeError, match=r"one record, .*: put it with put"):
+            getattr(bench.client, put)(one)
+        assert not bench.transport.requests
+
+
+@pytest.mark.parametrize("status", [200, 418])
+def test_an_answer_nested_however_deeply_is_a_bad_answer(status: int) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, content=b"[" * 100_000)
+
+    with IngestClient("http://api.test", stream="orders", transport=httpx.MockTransport(answer)) as client:
+        with pytest.raises(BadAnswer):
+            client.put("x")
+        with pytest.raises(BadAnswer) as told:
+            client.put_many(["x", "y"])
+    assert told.value.result is not None
+    assert len(told.value.result.failures) == 2
 
 
 @pytest.mark.parametrize("put", ["put", "put_many", "put_all"])

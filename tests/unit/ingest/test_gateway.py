@@ -242,7 +242,9 @@ def test_a_call_that_is_throttled_for_whatever_reason_says_when_to_come_back(cod
 
 @pytest.mark.parametrize("end", ["", "/", "//"])
 @pytest.mark.parametrize("kind", ["token", "request"])
-def test_a_policy_goes_by_the_resource_however_its_path_was_written(streams: MemoryStreams, end: str, kind: str) -> None:
+def test_a_policy_goes_by_the_resource_however_its_path_was_written(
+    streams: MemoryStreams, end: str, kind: str
+) -> None:
     statements = policy("Allow", f"{LOCAL_STAGE}/*")
     denied = policy("Deny", f"{LOCAL_STAGE}/POST{SINGLE}")
     statements["policyDocument"]["Statement"] += denied["policyDocument"]["Statement"]

@@ -203,3 +203,14 @@ def test_nothing_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     secrets = ["session-secret", "session-token", call.headers["authorization"].rpartition("=")[2]]
     logged = "".join(record.getMessage() for record in caplog.records if record.name.startswith("kstream"))
     assert not [secret for secret in secrets if secret in "".join(shown) + logged]
+
+
+def test_the_signature_goes_by_the_path_as_sent_and_the_policy_by_the_resource() -> None:
+    document = policy("Allow", f"{LOCAL_STAGE}/*")["policyDocument"]
+    document["Statement"] += policy("Deny", f"{LOCAL_STAGE}/POST/streams/orders/records")["policyDocument"]["Statement"]
+    shut_out = LocalCredentials("AKIDOUT", "out-secret", policy=document)
+    call = offered(signed(shut_out, f"{URL}/"), path="/streams/orders/records/", routed="/streams/orders/records")
+    assert kind(check(IamLock([shut_out]), call)) is Kind.ACCESS_DENIED
+    assert kind(at_the_door(offered(signed(), path="/streams/orders/records/", routed="/streams/orders/records"))) is (
+        Kind.INVALID_SIGNATURE
+    )
