@@ -57,18 +57,32 @@ def _minutes(text: str) -> float:
 
 def _with_errors(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
     from deploy.commands import showing
-    from deploy.stack.errors import DeployError
+    from deploy.stack.errors import DeployError, WrongRegion
     from kstream import ConfigurationError
 
     try:
         return run(options)
     except ConfigurationError as error:
         then = error.then if isinstance(error, DeployError) else _THEN.get(type(error).__name__)
-        showing.error(error, then and showing.command(then, options), as_json=options.json)
+        without = "region" if isinstance(error, WrongRegion) else None
+        showing.error(error, then and showing.command(then, options, without=without), as_json=options.json)
         return FAILED
     except KeyboardInterrupt:
-        showing.interrupted(showing.command(options.command, options), as_json=options.json)
+        showing.interrupted(showing.command(_same(options), options), as_json=options.json)
         return INTERRUPTED
+
+
+def _same(options: argparse.Namespace) -> str:
+    """What was called, but for where."""
+    words = [options.command]
+    words += [f"--{flag}" for flag in ("adopt", "replace-failed", "accept-loss") if _given(options, flag)]
+    if _given(options, "delete-data"):
+        words += ["--delete-data", *options.delete_data]
+    return " ".join(words)
+
+
+def _given(options: argparse.Namespace, flag: str) -> bool:
+    return bool(getattr(options, flag.replace("-", "_"), False))
 
 
 # Imported when it runs: the others of this program need no boto3.

@@ -10,8 +10,9 @@ from rich.markup import escape
 
 from deploy.commands import OK, showing
 from deploy.commands.session import begin
-from deploy.stack.deletion import of_account, of_file, require_named, take_down
+from deploy.stack.deletion import take_down
 from deploy.stack.errors import named
+from deploy.stack.leaving import of_account, of_file, require_named, unmarked
 
 if TYPE_CHECKING:
     import argparse
@@ -24,10 +25,10 @@ def down(options: argparse.Namespace) -> int:
         strangers = session.strangers()
         with named("what the pipeline holds"):
             # The last goes first. A network that the file does not name any more may still have its consumers in it.
-            below = of_account(session.account, filter(session.stood_on, strangers))
-            above = of_account(session.account, filterfalse(session.stood_on, strangers))
-            leaving = [*below, *of_file(session.account, session.stacks), *above]
-            require_named([one for stack in leaving for one in stack.held], options.delete_data)
+            below = of_account(deployment, filter(session.stood_on, strangers))
+            above = of_account(deployment, filterfalse(session.stood_on, strangers))
+            leaving = [*below, *of_file(deployment, session.stacks), *above]
+            require_named(leaving, options.delete_data)
         taken = take_down(deployment, leaving, options.delete_data, own_bucket=session.own_bucket)
     if options.json:
         showing.say({"result": asdict(taken), "notInTheFile": [state.name for state in strangers]})
@@ -38,6 +39,8 @@ def down(options: argparse.Namespace) -> int:
         to.print(f"  deleted  {escape(name)}")
     for one in taken.left:
         to.print(f"  [yellow]left[/yellow]  {escape(str(one))}")
+    for one in taken.not_ours:
+        to.print(f"  [yellow]not ours[/yellow]  {escape(str(one))}: {escape(unmarked())}")
     for name in taken.stays:
         to.print(f"  [yellow]stays[/yellow]  {escape(name)}, as its template says")
     if taken.left:

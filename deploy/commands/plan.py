@@ -10,8 +10,8 @@ from rich.markup import escape
 from deploy.commands import CHANGES, OK, showing
 from deploy.commands.session import begin
 from deploy.cost import CHECKED, REGION, basis, costs
-from deploy.stack.deletion import of_account
 from deploy.stack.errors import named
+from deploy.stack.leaving import of_account
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from deploy.cost import Cost
     from deploy.stack.changes import Change
-    from deploy.stack.deletion import Leaving
+    from deploy.stack.leaving import Leaving
 
 _ENDPOINT = "VPC endpoint "
 
@@ -31,7 +31,7 @@ def plan(options: argparse.Namespace) -> int:
     deployment = session.deployment(showing.Quiet(), session.packaged(send=False))
     planned = {stack.name: deployment.planned(stack, adopt=options.adopt) for stack in session.stacks}
     with named("what the file does not name any more"):
-        going = of_account(session.account, session.strangers())
+        going = of_account(deployment, session.strangers())
     changed = bool(going) or any(planned.values())
     endpoints = [cost for cost in costs(session.pipeline) if cost.what.startswith(_ENDPOINT)]
     if options.json:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.commands.scratch import scratch
 from deploy.config import load
 from deploy.naming import stack_name
 from deploy.package import packages
@@ -21,6 +20,7 @@ from deploy.synthesis import stacks
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from deploy.config import Pipeline
     from deploy.stack.account import Account
@@ -57,15 +57,15 @@ class Session:
 
     def packaged(self, *, send: bool) -> Artifacts:
         """Makes the functions' packages and layers. ``send``: puts those into the bucket that are missing there."""
-        with tempfile.TemporaryDirectory(prefix="kstream-packages-") as folder:
-            made = {
-                name: packages(self.pipeline, name, root=self.root, out=Path(folder))
-                for name in self.pipeline.consumers
-            }
+        if self.pipeline.artifact_bucket:
+            with named(f"the bucket {self.bucket}"):
+                artifacts.require(self.account, self.bucket)
+        with scratch() as folder:
+            made = {name: packages(self.pipeline, name, root=self.root, out=folder) for name in self.pipeline.consumers}
             every = [one for several in made.values() for one in several]
             if send and made:
                 with named(f"the bucket {self.bucket}"):
-                    artifacts.make(self.account, self.bucket)
+                    artifacts.make(self.account, self.bucket, self.pipeline.prefix)
                     artifacts.upload(self.account, self.bucket, {one.key: one.path for one in every})
         return Artifacts(
             self.bucket,

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from deploy.stack.following import Event, Reporter
     from kstream import ConfigurationError
 
-OURS = ("plan", "up", "status", "down", "lint", "package")
-ALONE = ("lint", "package")
+ALONE = ("synth", "lint", "cost", "package")
 """Those that ask nobody, and so are told no place."""
+OURS = ("plan", "up", "status", "down", *ALONE)
 _MARKS = {
     "create": "[green]+",
     "adopt": "[green]⤵",
@@ -116,17 +116,19 @@ def mark(action: str) -> str:
     return f"{_MARKS[action]} {action}[/]"
 
 
-def command(then: str, options: argparse.Namespace) -> str:
-    """The next command, with the options that say where: ``up`` becomes ``python -m deploy up --env prod``."""
+def command(then: str, options: argparse.Namespace, *, without: str | None = None) -> str:
+    """The next command, with the options that say where: ``up`` becomes ``python -m deploy up --env prod``. ``without``: the
+    option that was the mistake."""
     if then.split()[0] not in OURS:
         return then
     words = ["python", "-m", "deploy", *then.split()]
     if str(options.config) != "pipeline.toml":
         words += ["--config", str(options.config)]
     for name in ("env",) if words[3] in ALONE else ("env", "region", "endpoint_url"):
+        option = f"--{name.replace('_', '-')}"
         # The next command may name the region itself.
-        if getattr(options, name) and f"--{name}" not in words:
-            words += [f"--{name.replace('_', '-')}", getattr(options, name)]
+        if name != without and getattr(options, name) and option not in words:
+            words += [option, getattr(options, name)]
     return shlex.join(words)
 
 
@@ -149,8 +151,19 @@ def error(error: ConfigurationError, then: str | None, *, as_json: bool) -> None
         to.print(f"Next: [bold]{escape(then)}[/bold]")
 
 
-def interrupted(then: str, *, as_json: bool) -> None:
-    message = "interrupted. CloudFormation goes on with what it has begun; the same command takes it up again"
+def unusable(message: str, then: str, *, as_json: bool) -> None:
+    """A command line that means nothing."""
+    if as_json:
+        say({"error": "Usage", "message": message, "next": then})
+    else:
+        sys.stderr.write(f"{message}\n")
+
+
+def interrupted(then: str, *, as_json: bool, alone: bool = False) -> None:
+    """``alone``: of a command that asks nobody."""
+    message = "interrupted"
+    if not alone:
+        message += ". CloudFormation goes on with what it has begun; the same command takes it up again"
     if as_json:
         say({"error": "Interrupted", "message": message, "next": then})
     else:

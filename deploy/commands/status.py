@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.commands import OK, showing
+from deploy.commands import FAILED, OK, showing
+from deploy.commands.addresses import ingest_url
 from deploy.commands.session import begin
+from deploy.naming import stack_name
 from deploy.stack.drift import drift
 from deploy.stack.errors import named
 from deploy.stack.following import Patience
@@ -23,12 +25,15 @@ _COLOURS = {Phase.READY: "green", Phase.FAILED: "red", Phase.BUSY: "yellow", Pha
 
 
 def status(options: argparse.Namespace) -> int:
-    """Drift is asked for where it can be told: an emulator does not."""
+    """Drift is asked for where it can be told: an emulator does not. Exits with 1 if a stack is in a state from which it is
+    not updated."""
     session = begin(options)
     names = [*(stack.name for stack in session.stacks), *(state.name for state in session.strangers())]
     rows: list[dict[str, Any]] = []
     table = Table("stack", "state", "drift", box=None, pad_edge=False)
     said: list[str] = []
+    url: str | None = None
+    failed = False
     for name in names:
         with named(f"the stack {name}"):
             state = state_of(session.account, name)
@@ -44,16 +49,23 @@ def status(options: argparse.Namespace) -> int:
             }
         )
         table.add_row(escape(name), _shown(state), escape(found))
-        said += [f"{name}  {output}: {value}" for output, value in sorted(state.outputs.items())]
+        failed |= state.phase is Phase.FAILED
+        outputs = dict(state.outputs)
+        if name == stack_name(session.pipeline, "ingest"):
+            url = ingest_url(outputs, options.endpoint_url)
+            outputs.pop("Url", None)
+        said += [f"{name}  {output}: {value}" for output, value in sorted(outputs.items())]
     if options.json:
-        showing.say({"account": session.account.id, "region": session.account.region, "stacks": rows})
+        showing.say({"account": session.account.id, "region": session.account.region, "ingestUrl": url, "stacks": rows})
     else:
         to = showing.console()
         to.print(f"{session.pipeline.prefix} in {session.account.id}, {session.account.region}")
         to.print(table)
         for line in said:
             to.print(f"[dim]{escape(line)}[/dim]")
-    return OK
+        if url:
+            to.print(f"Ingest API: [bold]{escape(url)}[/bold]")
+    return FAILED if failed else OK
 
 
 def _shown(state: State) -> str:

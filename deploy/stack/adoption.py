@@ -80,7 +80,7 @@ def make(
             Capabilities=list(stack.capabilities),
             Parameters=[{"ParameterKey": name, "UsePreviousValue": True} for name in template.get("Parameters", ())],
             Tags=[{"Key": key, "Value": value} for key, value in {**stack.tags, PIPELINE_TAG: pipeline}.items()],
-            **artifacts.template(account, bucket, replace(stack, template=template)),
+            **artifacts.template(account, bucket, replace(stack, template=template), pipeline),
         )
     except ClientError as error:
         if not account.emulated:
@@ -104,9 +104,7 @@ def _present(account: Account, state: State) -> Mapping[str, Any]:
     """The template that the stack has now."""
     if state.phase in (Phase.ABSENT, Phase.BEGUN):
         return {"AWSTemplateFormatVersion": "2010-09-09"}
-    answer = account.cloudformation.get_template(StackName=state.name, TemplateStage="Original")
-    body: Mapping[str, Any] = answer["TemplateBody"]
-    return body
+    return changes.present(account, state.name)
 
 
 def _require_same_keys(one: Standing, wanted: Mapping[str, Any]) -> None:

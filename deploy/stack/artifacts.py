@@ -5,7 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from deploy.stack.errors import CallFailed, NameTaken
+from deploy.naming import OWNER_TAG
+from deploy.stack.errors import CallFailed, NameTaken, NoSuchBucket
 from deploy.template import BODY_LIMIT
 
 if TYPE_CHECKING:
@@ -50,14 +51,25 @@ def exists(account: Account, bucket: str) -> bool:
     return True
 
 
-def make(account: Account, bucket: str) -> None:
-    """The bucket, private, encrypted, if it is not there."""
+def require(account: Account, bucket: str) -> None:
+    """Raises ``NoSuchBucket`` if a bucket that somebody named is not there: made under a mistyped name it would stay."""
+    if not exists(account, bucket):
+        raise NoSuchBucket(
+            f"there is no bucket {bucket}, and artifact_bucket names one that is there already: mend the name, or leave it "
+            "out, and the pipeline has a bucket of its own",
+            "aws s3api list-buckets",
+        )
+
+
+def make(account: Account, bucket: str, pipeline: str) -> None:
+    """The bucket, private, encrypted, and marked as the pipeline's from the first moment, if it is not there."""
     if exists(account, bucket):
         return
     s3 = account.client("s3")
     # us-east-1 is the one region that must not be named.
     place = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
-    s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
+    tags = [{"Key": OWNER_TAG, "Value": pipeline}]
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={**place, "Tags": tags})
     shut = dict.fromkeys(("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True)
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=shut)
 
@@ -79,22 +91,34 @@ def upload(account: Account, bucket: str, files: Mapping[str, Path]) -> int:
     return sent
 
 
-def template(account: Account, bucket: str, stack: Stack) -> dict[str, Any]:
+def template(account: Account, bucket: str, stack: Stack, pipeline: str) -> dict[str, Any]:
     """The template as CloudFormation is handed it: in the request, or, if it is too large, in the bucket."""
     if stack.size <= BODY_LIMIT:
         return {"TemplateBody": stack.body}
     body = stack.body.encode()
     key = f"templates/{stack.name}-{sha256(body).hexdigest()[:16]}.json"
-    make(account, bucket)
+    make(account, bucket, pipeline)
     s3 = account.client("s3")
     s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
     return {"TemplateURL": s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": key}).partition("?")[0]}
 
 
-def remove(account: Account, bucket: str) -> None:
-    """The bucket with everything in it, old versions too. Does nothing if it is not there."""
-    if not exists(account, bucket):
-        return
+def remove(account: Account, bucket: str, *, content: bool) -> bool:
+    """The bucket; with ``content``, everything in it too, old versions as well. Without, False if anything is in it."""
+    from botocore.exceptions import ClientError
+
+    if content:
+        _empty(account, bucket)
+    try:
+        account.client("s3").delete_bucket(Bucket=bucket, ExpectedBucketOwner=account.id)
+    except ClientError as error:
+        if content or error.response["Error"].get("Code") != "BucketNotEmpty":
+            raise
+        return False
+    return True
+
+
+def _empty(account: Account, bucket: str) -> None:
     s3 = account.client("s3")
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         gone = [
@@ -106,4 +130,3 @@ def remove(account: Account, bucket: str) -> None:
             if answer.get("Errors"):
                 first = answer["Errors"][0]
                 raise CallFailed(f"{bucket}: {first.get('Key')} cannot be deleted: {first.get('Message')}", "status")
-    s3.delete_bucket(Bucket=bucket)

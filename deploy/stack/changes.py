@@ -37,7 +37,7 @@ _WORDS: dict[str, Action] = {"Add": "create", "Modify": "modify", "Remove": "rem
 class Change:
     """One resource. ``because``: the settings that change. ``certain`` is False where only doing it will show whether the
     resource is replaced. ``loses_data``: what it holds goes with it. ``leaves_data``: what it holds stays, under nobody's
-    care, and a new empty one takes its place."""
+    care, and, where it is replaced, a new empty one takes its place. ``name``: what AWS calls it, if it is there."""
 
     action: Action
     logical_id: str
@@ -46,6 +46,7 @@ class Change:
     certain: bool = True
     loses_data: bool = False
     leaves_data: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def make(
             for name, value in parameters.items()
         ],
         Tags=[{"Key": key, "Value": value} for key, value in {**stack.tags, PIPELINE_TAG: pipeline}.items()],
-        **artifacts.template(account, bucket, stack),
+        **artifacts.template(account, bucket, stack, pipeline),
     )
 
 
@@ -131,21 +132,31 @@ def _finished(account: Account, change_set: str, stack: str, patience: Patience)
 
 
 def _changes(account: Account, change_set: str, stack: Stack) -> Iterator[Change]:
-    for page in account.cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set):
-        for found in page["Changes"]:
-            if "ResourceChange" in found:
-                yield read(found["ResourceChange"], stack)
+    pages = account.cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
+    found = [one["ResourceChange"] for page in pages for one in page["Changes"] if "ResourceChange" in one]
+    unsaid = any(one["Action"] == "Remove" and "PolicyAction" not in one for one in found)
+    has = present(account, stack.name)["Resources"] if unsaid and account.emulated else {}
+    for one in found:
+        yield read(one, stack, has)
 
 
-def read(found: Mapping[str, Any], stack: Stack) -> Change:
-    """One ``ResourceChange`` of CloudFormation's."""
+def present(account: Account, name: str) -> Mapping[str, Any]:
+    """The template that the stack has now."""
+    found: Mapping[str, Any] = account.cloudformation.get_template(StackName=name, TemplateStage="Original")[
+        "TemplateBody"
+    ]
+    return found
+
+
+def read(found: Mapping[str, Any], stack: Stack, has: Mapping[str, Any]) -> Change:
+    """One ``ResourceChange`` of CloudFormation's. ``has``: the resources that the stack has now, of an emulator's."""
     logical_id, kind = found["LogicalResourceId"], found["ResourceType"]
     replacement = found.get("Replacement", "False")
     action = _WORDS.get(found["Action"], "modify")
     if action == "modify" and replacement != "False":
         action = "replace"
     goes = action in ("replace", "remove") and kind in HOLD_DATA
-    kept = goes and _kept(found, action, stack.template["Resources"].get(logical_id, {}))
+    kept = goes and _kept(found, action, stack.template["Resources"].get(logical_id, {}), has.get(logical_id, {}))
     targets = (detail.get("Target", {}) for detail in found.get("Details", ()))
     because = {target.get("Name") or target.get("Attribute"): None for target in targets}
     return Change(
@@ -156,12 +167,16 @@ def read(found: Mapping[str, Any], stack: Stack) -> Change:
         certain=replacement != "Conditional",
         loses_data=goes and not kept,
         leaves_data=kept,
+        name=found.get("PhysicalResourceId", ""),
     )
 
 
-def _kept(found: Mapping[str, Any], action: Action, resource: Mapping[str, Any]) -> bool:
-    """By what CloudFormation says; an emulator does not, and then what is replaced follows our own template."""
+def _kept(found: Mapping[str, Any], action: Action, wanted: Mapping[str, Any], has: Mapping[str, Any]) -> bool:
+    """By what CloudFormation says. An emulator does not: then what is replaced follows the new template, and what is removed
+    the one that still has it."""
     said = found.get("PolicyAction")
     if said is not None:
         return "Retain" in said
-    return action == "replace" and resource.get("UpdateReplacePolicy") == "Retain"
+    if action == "replace":
+        return bool(wanted.get("UpdateReplacePolicy") == "Retain")
+    return bool(has.get("DeletionPolicy") == "Retain")

@@ -2,128 +2,115 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
-from deploy.config.problems import listed, nearest
-from deploy.stack import artifacts, holdings
-from deploy.stack.deployment import rolled_back
-from deploy.stack.errors import ChangeRefused, DataWouldBeLost, named
+from deploy.stack import holdings
+from deploy.stack.errors import named
+from deploy.stack.failures import rolled_back
 from deploy.stack.following import events, follow
+from deploy.stack.leaving import data_would_be_lost, lost_with_stacks
 from deploy.stack.state import Phase
+from deploy.stack.stilling import stilled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from deploy.stack.account import Account
     from deploy.stack.deployment import Deployment
     from deploy.stack.holdings import Held
+    from deploy.stack.leaving import Leaving
     from deploy.stack.state import State
-    from deploy.stacks import Stack
-
-
-_WITH_DATA = {"AWS::S3::BucketPolicy"}
-"""Goes with what it belongs to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """A stack that is to go. ``held``: what holds data; ``stays``: what else its template keeps, in words."""
-
-    name: str
-    held: tuple[Held, ...]
-    stays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was taken away. ``left``: what stays with its data. ``stays``: what templates say shall stay, by name."""
+    """What was taken away. ``left``: what stays with its data. ``stays``: what templates say shall stay, by name.
+    ``not_ours``: what is there under a name of the pipeline, and does not say that it is the pipeline's."""
 
     stacks: tuple[str, ...]
     deleted: tuple[str, ...]
     left: tuple[Held, ...]
     stays: tuple[str, ...]
-
-
-def of_file(account: Account, stacks: Sequence[Stack]) -> list[Leaving]:
-    """Stacks of the file, with what they hold, whether or not they are there: an earlier ``down`` may have left data."""
-    return [Leaving(stack.name, tuple(holdings.held(account, [stack])), _staying(stack)) for stack in stacks]
-
-
-def of_account(account: Account, states: Iterable[State]) -> list[Leaving]:
-    """Stacks that no file names any more: what they hold is what CloudFormation says."""
-    return [Leaving(state.name, tuple(holdings.held_by(account, state))) for state in states]
+    not_ours: tuple[Held, ...] = ()
 
 
 def take_down(
-    deployment: Deployment, leaving: Sequence[Leaving], delete_data: Sequence[str], *, own_bucket: str | None = None
+    deployment: Deployment,
+    leaving: Sequence[Leaving],
+    delete_data: Sequence[str],
+    *,
+    command: Literal["down", "up"] = "down",
+    own_bucket: str | None = None,
 ) -> Taken:
-    """Deletes the stacks, the last first, then the data named in ``delete_data``, then ``own_bucket``, which holds packages
-    and templates alone. Whoever calls has asked ``require_named`` before.
+    """Deletes the stacks, the last first, then the data named in ``delete_data``, and ``own_bucket``, which holds packages
+    and templates alone. ``down`` deletes too what is empty; ``up`` nothing that nobody has named.
+
+    Whoever calls has asked ``require_named`` before. Everything is looked at again right before it would go, since
+    functions and producers worked meanwhile.
     """
-    account = deployment.account
     gone: list[str] = []
     stays: list[str] = []
     for stack in reversed(leaving):
         with named(f"the stack {stack.name}"):
-            if _delete(deployment, stack.name):
+            if _delete(deployment, stack, delete_data, command):
                 gone.append(stack.name)
                 stays += stack.stays
-    deleted, left = [], []
-    for one in (one for stack in leaving for one in stack.held):
-        with named(f"the {one.kind} {one.name}"):
-            if one.kept and (one.name in delete_data or not one.holds):
-                deployment.reporter.step(one.name, f"deleting the {one.kind}")
-                holdings.delete(account, one)
-                deleted.append(one.name)
-            elif one.kept:
-                left.append(one)
+    kept = [one for stack in leaving for one in stack.held if one.kept]
     if own_bucket is not None:
-        with named(f"the bucket {own_bucket}"):
-            if artifacts.exists(account, own_bucket):
-                artifacts.remove(account, own_bucket)
-                deleted.append(own_bucket)
-    return Taken(tuple(gone), tuple(deleted), tuple(left), tuple(stays))
+        kept.append(holdings.Held(own_bucket, "bucket", kept=True, holds=""))
+    deleted: list[str] = []
+    left: list[Held] = []
+    not_ours: list[Held] = []
+    for one in kept:
+        with named(f"the {one.kind} {one.name}"):
+            now = holdings.look(deployment.account, deployment.pipeline, one.kind, one.name, kept=True)
+            if now is None:
+                continue
+            may_go = one.name in (*delete_data, own_bucket) or (command == "down" and not now.holds)
+            if not now.ours:
+                not_ours.append(now)
+            elif not may_go:
+                left.append(now)
+            elif _deleted(deployment, now):
+                deleted.append(now.name)
+            else:
+                left.append(replace(now, holds="objects"))
+    return Taken(tuple(gone), tuple(deleted), tuple(left), tuple(stays), tuple(not_ours))
 
 
-def _staying(stack: Stack) -> tuple[str, ...]:
-    data = {holding.logical_id for holding in stack.holds}
-    return tuple(
-        f"{stack.name} {name} ({body['Type']})"
-        for name, body in stack.template["Resources"].items()
-        if body.get("DeletionPolicy") == "Retain" and name not in data and body["Type"] not in _WITH_DATA
-    )
+def _deleted(deployment: Deployment, one: Held) -> bool:
+    deployment.reporter.step(one.name, f"deleting the {one.kind}")
+    return holdings.delete(deployment.account, one)
 
 
-def require_named(found: Sequence[Held], delete_data: Sequence[str], command: str = "down") -> None:
-    """Raises ``DataWouldBeLost`` for what goes with its stack and is not named, ``ChangeRefused`` for an unknown name.
-
-    ``command`` is what was called: the next one is the same, with the names.
-    """
-    names = {one.name for one in found}
-    for name in delete_data:
-        if name not in names:
-            hint = nearest(name, names) or ";"
-            known = f"there is {listed(sorted(names))}" if names else "nothing that holds data would go"
-            raise ChangeRefused(f"there is no {name!r} to delete{hint} {known}", command)
-    lost = [one for one in found if not one.kept and one.holds and one.name not in delete_data]
-    if lost:
-        every = " ".join([*delete_data, *(one.name for one in lost)])
-        raise DataWouldBeLost(
-            f"these would be deleted with their stacks: {listed(lost)}. Nothing was done",
-            f"{command} --delete-data {every}",
-        )
-
-
-def _delete(deployment: Deployment, name: str) -> bool:
-    state = deployment.settled(name)
+def _delete(deployment: Deployment, stack: Leaving, delete_data: Sequence[str], command: str) -> bool:
+    state = deployment.settled(stack.name)
     if state.phase is Phase.ABSENT:
         return False
-    deployment.reporter.step(name, "deleting")
     before = frozenset(event.id for event in events(deployment.account, state.id))
-    deployment.account.cloudformation.delete_stack(StackName=state.id)
+    if any(not one.kept and one.name not in delete_data for one in stack.held):
+        with stilled(deployment, state):
+            _require_still_named(deployment, state, delete_data, command)
+            _ask_for_deletion(deployment, state)
+    else:
+        _ask_for_deletion(deployment, state)
     after, told = follow(deployment.account, state.id, deployment.reporter, deployment.patience, after=before)
     # What was only begun vanishes, and a deleted one answers to its id.
     if after.phase is not Phase.ABSENT:
-        raise rolled_back(after, told)
+        raise rolled_back(
+            after, told, again=f"{command} --delete-data {' '.join(delete_data)}" if delete_data else command
+        )
     return True
+
+
+def _ask_for_deletion(deployment: Deployment, state: State) -> None:
+    deployment.reporter.step(state.name, "deleting")
+    deployment.account.cloudformation.delete_stack(StackName=state.id)
+
+
+def _require_still_named(deployment: Deployment, state: State, delete_data: Sequence[str], command: str) -> None:
+    found = holdings.held_by(deployment.account, deployment.pipeline, state)
+    lost = lost_with_stacks(found, delete_data)
+    if lost:
+        done = f"They held nothing when `{command}` began. {state.name} is as it was; what came after it is gone"
+        raise data_would_be_lost(lost, delete_data, command, done)

@@ -5,33 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from deploy.stack import adoption, changes
-from deploy.stack.errors import (
-    QUOTA,
-    TAKEN,
-    DataWouldBeLost,
-    NameTaken,
-    QuotaReached,
-    RolledBack,
-    StackFailed,
-    named,
-)
+from deploy.stack import adoption, changes, holdings
+from deploy.stack.errors import DataWouldBeLost, NameTaken, named
+from deploy.stack.failures import never_was, require_ready, rolled_back
 from deploy.stack.following import events, follow
-from deploy.stack.refusals import name_taken
-from deploy.stack.standing import IDENTIFIERS
+from deploy.stack.leaving import data_would_be_lost, lost_with_stacks
 from deploy.stack.state import PIPELINE_TAG, Phase, state_of
 from deploy.stack.values import values
+from deploy.stack.widening import widened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from deploy.stack.account import Account
     from deploy.stack.changes import Change, ChangeSet
-    from deploy.stack.errors import DeployError
-    from deploy.stack.following import Event, Patience, Reporter
+    from deploy.stack.following import Patience, Reporter
+    from deploy.stack.holdings import Held
+    from deploy.stack.standing import Standing
     from deploy.stack.state import State
     from deploy.stack.values import Artifacts
     from deploy.stacks import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What ``bring_up`` has done. ``left``: what held data, is not part of the stack any more, and is there still."""
+
+    what: Literal["created", "updated", "unchanged"]
+    left: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Deployment:
             there = adoption.adoptable(self.account, stack, state) if adopt else []
             if state.phase in (Phase.ABSENT, Phase.BEGUN):
                 return adoption.marked(changes.creation(stack), there)
-            _require_ready(state)
+            require_ready(state)
             found = self._compare(stack, state)
             if found.id is not None:
                 changes.discard(self.account, found.id)
@@ -59,23 +60,24 @@ class Deployment:
 
     def bring_up(
         self, stack: Stack, *, replace_failed: bool = False, accept_loss: bool = False, adopt: bool = False
-    ) -> Literal["created", "updated", "unchanged"]:
+    ) -> Brought:
         """Raises ``NameTaken``, ``StackFailed``, ``ChangeRefused``, ``DataWouldBeLost``, ``RolledBack``, ...
 
         ``adopt``: what the stack's template names and what is there already becomes part of the stack, with what it holds.
         """
         with named(f"the stack {stack.name}"):
             state = self.settled(stack.name)
-            if state.phase is Phase.FAILED and replace_failed and _never_was(state):
+            if state.phase is Phase.FAILED and replace_failed and never_was(state):
                 state = self._cleared(state)
             if adopt and state.phase is not Phase.FAILED:
                 state = self._adopted(stack, state)
             new = state.phase in (Phase.ABSENT, Phase.BEGUN)
             if not new:
-                _require_ready(state)
+                require_ready(state)
             found = self._compare(stack, state)
             if found.id is None:
-                return "unchanged"
+                self._mark(state)
+                return Brought("unchanged")
             lost = [change.logical_id for change in found.changes if change.loses_data]
             if lost and not accept_loss:
                 changes.discard(self.account, found.id)
@@ -87,8 +89,37 @@ class Deployment:
             before = frozenset(event.id for event in events(self.account, found.stack_id))
             # What a failed change has only just made holds no data: kept, it would be in the way of the next try.
             self.account.cloudformation.execute_change_set(ChangeSetName=found.id, RetainExceptOnCreate=True)
-            self._followed(found.stack_id, before)
-            return "created" if new else "updated"
+            self._mark(self._followed(found.stack_id, before))
+            return Brought("created" if new else "updated", tuple(self._left(found.changes)))
+
+    def widened(self, stack: Stack) -> Stack | None:
+        """The stack with what it has now and is to lose; None if it is to lose nothing."""
+        with named(f"the stack {stack.name}"):
+            state = self.settled(stack.name)
+            return widened(stack, changes.present(self.account, state.name)) if state.phase is Phase.READY else None
+
+    def require_adoptable(self, stacks: Sequence[Stack]) -> None:
+        """Raises ``CannotAdopt`` before anything is made. An emulator is asked, since it may have no import at all."""
+        for stack in stacks:
+            with named(f"the stack {stack.name}"):
+                state = self.settled(stack.name)
+                there = adoption.adoptable(self.account, stack, state)
+                if there and self.account.emulated:
+                    found = self._import(stack, state, there)
+                    if found.id is not None:
+                        changes.discard(self.account, found.id)
+
+    def _mark(self, state: State) -> None:
+        if self.account.emulated:
+            holdings.mark_kept(self.account, self.pipeline, state)
+
+    def _left(self, done: Sequence[Change]) -> Iterator[Held]:
+        for change in done:
+            if change.leaves_data and change.name:
+                kind = changes.HOLD_DATA[change.kind]
+                found = holdings.look(self.account, self.pipeline, kind, change.name.rpartition("/")[2], kept=True)
+                if found is not None:
+                    yield found
 
     def settled(self, name: str) -> State:
         """The stack's state when nothing is under way. Raises ``NameTaken`` if it is not ours."""
@@ -107,7 +138,8 @@ class Deployment:
         return follow(self.account, state.id, self.reporter, self.patience, after=before)[0]
 
     def _compare(self, stack: Stack, state: State) -> ChangeSet:
-        found = values(self.account, stack, self.artifacts)
+        # What the template takes and the stack does not give keeps its value: see ``widened``.
+        found = dict.fromkeys(stack.template.get("Parameters", ())) | values(self.account, stack, self.artifacts)
         return changes.make(
             self.account,
             stack,
@@ -124,7 +156,15 @@ class Deployment:
         if not there:
             return state
         self.reporter.step(stack.name, f"adopting {', '.join(dict.fromkeys(one.name for one in there))}")
-        found = adoption.make(
+        found = self._import(stack, state, there)
+        if found.id is None:
+            return state
+        before = frozenset(event.id for event in events(self.account, found.stack_id))
+        self.account.cloudformation.execute_change_set(ChangeSetName=found.id)
+        return self._followed(found.stack_id, before)
+
+    def _import(self, stack: Stack, state: State, there: Sequence[Standing]) -> ChangeSet:
+        return adoption.make(
             self.account,
             stack,
             state,
@@ -133,11 +173,6 @@ class Deployment:
             bucket=self.artifacts.bucket,
             patience=self.patience,
         )
-        if found.id is None:
-            return state
-        before = frozenset(event.id for event in events(self.account, found.stack_id))
-        self.account.cloudformation.execute_change_set(ChangeSetName=found.id)
-        return self._followed(found.stack_id, before)
 
     def _followed(self, stack_id: str, before: frozenset[str]) -> State:
         state, told = follow(self.account, stack_id, self.reporter, self.patience, after=before)
@@ -146,53 +181,13 @@ class Deployment:
         return state
 
     def _cleared(self, state: State) -> State:
+        """Deletes a stack that was never created, or is half deleted. Raises ``DataWouldBeLost``."""
+        lost = lost_with_stacks(holdings.held_by(self.account, self.pipeline, state), ())
+        if lost:
+            raise data_would_be_lost(lost, (), "down", f"{state.name} is as it was")
         self.reporter.step(state.name, f"is {state.status}: deleting what is left of it")
         self.account.cloudformation.delete_stack(StackName=state.id)
         after, told = follow(self.account, state.id, self.reporter, self.patience)
         if after.phase is not Phase.ABSENT:
-            raise rolled_back(after, told)
+            raise rolled_back(after, told, again="up --replace-failed")
         return after
-
-
-def _never_was(state: State) -> bool:
-    """Whether the stack's first creation failed, so that nothing that worked goes with it."""
-    return state.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
-
-
-def _require_ready(state: State) -> None:
-    if state.phase is Phase.READY:
-        return
-    why = f" ({state.reason})" if state.reason else ""
-    if _never_was(state):
-        raise StackFailed(
-            f"the stack {state.name} is in {state.status}{why}: it was not created, or is half deleted, and CloudFormation "
-            "can only delete it. --replace-failed does so, and creates it anew",
-            "up --replace-failed",
-        )
-    raise StackFailed(
-        f"the stack {state.name} is in {state.status}{why}: CloudFormation could not go back to what was there before. "
-        "Remove what is in its way, then have it try again",
-        f"aws cloudformation continue-update-rollback --stack-name {state.name}",
-    )
-
-
-def rolled_back(state: State, told: Sequence[Event], *, adopts: bool = False) -> DeployError:
-    """The error for a change that did not come to its end: the first failures, since the others follow from them.
-
-    ``adopts``: whether ``--adopt`` can be the remedy for a name that is taken.
-    """
-    failures = [event for event in told if event.failed and event.resource != state.name and _own(event)]
-    said = "; ".join(f"{event.resource} ({event.kind}): {event.reason or event.status}" for event in failures[:3])
-    message = f"{state.name} is in {state.status}: {said or state.reason or 'CloudFormation gives no reason'}"
-    reasons = " ".join(event.reason for event in failures)
-    again = "up --replace-failed" if _never_was(state) else "up"
-    if TAKEN.search(reasons):
-        taken = any(event.kind in IDENTIFIERS and TAKEN.search(event.reason) for event in failures)
-        return name_taken(message, again, adopts=adopts and taken)
-    if QUOTA.search(reasons):
-        return QuotaReached(f"{message}. Delete what is not needed, or ask for more with Service Quotas", again)
-    return RolledBack(f"{message}. What was there before is unchanged", again)
-
-
-def _own(event: Event) -> bool:
-    return "cancelled" not in event.reason.lower()

@@ -60,6 +60,14 @@ class RolledBack(DeployError):
     """The change failed, and CloudFormation went back to what was there before."""
 
 
+class HalfDeleted(DeployError):
+    """CloudFormation could not delete all of a stack. What it has deleted is gone."""
+
+
+class NoSuchBucket(DeployError):
+    """The bucket for the packages, which the file says is there, is not."""
+
+
 class ChangeRefused(DeployError):
     """CloudFormation does not take the template or its parameters."""
 
@@ -88,7 +96,8 @@ _NOT_ALLOWED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"
 _TAKEN = {"AlreadyExistsException", "BucketAlreadyExists"}
 _QUOTA = {"LimitExceeded", "LimitExceededException", "TooManyBuckets", "ServiceQuotaExceededException"}
 _AT_WORK = {"OperationInProgressException", "OperationInProgress", "InvalidChangeSetStatus", "OperationAborted"}
-_BUSY = re.compile(r"_IN_PROGRESS state and can ?not be ")
+# The last: of a stack that was not there, or only begun, when we looked.
+_BUSY = re.compile(r"_IN_PROGRESS state and can ?not be |already exists and cannot be created again with the changeSet")
 
 TAKEN = re.compile(r"already exists|AlreadyExists|ResourceInUseException|already owned|QueueNameExists", re.IGNORECASE)
 """In the reason of a failed resource: its name is in use."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploy.stack import artifacts
-from deploy.stack.changes import HOLD_DATA
+from deploy.stack.changes import HOLD_DATA, present
+from deploy.stack.ownership import mark, owner
 from deploy.stack.state import physical_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from deploy.stack.account import Account
     from deploy.stack.state import State
@@ -23,52 +24,69 @@ _ABSENT = {
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """``name`` is what AWS calls it. ``holds`` says in words what is in it; empty if nothing is."""
+    """``name`` is what AWS calls it. ``holds`` says in words what is in it; empty if nothing is. ``ours``: by its own tag,
+    or, of what goes with a stack, because the stack has it."""
 
     name: str
     kind: str
     kept: bool
     holds: str
+    ours: bool = True
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name} ({self.holds or 'empty'})"
 
 
-def held(account: Account, stacks: Iterable[Stack]) -> list[Held]:
-    """All that is there, whether or not its stack is."""
-    return list(_held(account, stacks))
+def held_by(account: Account, pipeline: str, state: State) -> Iterator[Held]:
+    """All that a stack has and that is there, by what CloudFormation knows of it, and not by what any file says."""
+    for kind, name, kept in _held_by(account, state):
+        found = look(account, pipeline, kind, name, kept=kept)
+        if found is not None:
+            yield found
 
 
-def held_by(account: Account, state: State) -> Iterator[Held]:
-    """All that a stack holds that is there, by what CloudFormation knows of it."""
+def left_by(account: Account, pipeline: str, stack: Stack) -> Iterator[Held]:
+    """What is there under the names of a file's stack and outlives one: perhaps left by an earlier ``down``, perhaps
+    somebody else's. Which of these shows ``ours``."""
+    for holding in stack.holds:
+        if holding.kept:
+            found = look(account, pipeline, holding.kind, name_of(account, holding), kept=True)
+            if found is not None:
+                yield found
+
+
+def look(account: Account, pipeline: str, kind: str, name: str, *, kept: bool) -> Held | None:
+    """How it is at this moment; None if it is not there."""
     from botocore.exceptions import ClientError
 
+    try:
+        holds = _contents(account, kind, name)
+        if holds is None:
+            return None
+        return Held(name, kind, kept, holds, ours=not kept or owner(account, kind, name) == pipeline)
+    except ClientError as error:
+        if error.response["Error"].get("Code") not in _ABSENT:
+            raise
+        return None
+
+
+def mark_kept(account: Account, pipeline: str, state: State) -> None:
+    """For an emulator: see ``ownership.mark``."""
+    for kind, name, kept in _held_by(account, state):
+        if kept:
+            mark(account, kind, name, pipeline)
+
+
+def _held_by(account: Account, state: State) -> Iterator[tuple[str, str, bool]]:
+    """Kind, name, and whether it outlives the stack."""
     if not state.there:
         return
-    template = account.cloudformation.get_template(StackName=state.name, TemplateStage="Original")["TemplateBody"]
-    kinds = {name: body for name, body in template["Resources"].items() if body["Type"] in HOLD_DATA}
+    template = present(account, state.name)
     for logical_id, physical_id in physical_ids(account, state.name).items():
-        if logical_id not in kinds or not physical_id:
-            continue
-        kind, name = HOLD_DATA[kinds[logical_id]["Type"]], physical_id.rpartition("/")[2]
-        kept = kinds[logical_id].get("DeletionPolicy", "Delete") != "Delete"
-        try:
-            yield Held(name, kind, kept, _contents(account, kind, name))
-        except ClientError as error:
-            if error.response["Error"].get("Code") not in _ABSENT:
-                raise
-
-
-def _held(account: Account, stacks: Iterable[Stack]) -> Iterator[Held]:
-    from botocore.exceptions import ClientError
-
-    for holding in (holding for stack in stacks for holding in stack.holds):
-        name = name_of(account, holding)
-        try:
-            yield Held(name, holding.kind, holding.kept, _contents(account, holding.kind, name))
-        except ClientError as error:
-            if error.response["Error"].get("Code") not in _ABSENT:
-                raise
+        body = template["Resources"].get(logical_id, {})
+        if physical_id and body.get("Type") in HOLD_DATA:
+            kept = body.get("DeletionPolicy", "Delete") != "Delete"
+            yield HOLD_DATA[body["Type"]], physical_id.rpartition("/")[2], kept
 
 
 def name_of(account: Account, holding: Holding) -> str:
@@ -77,15 +95,19 @@ def name_of(account: Account, holding: Holding) -> str:
     return str(text).replace("${AWS::AccountId}", account.id).replace("${AWS::Region}", account.region)
 
 
-def _contents(account: Account, kind: str, name: str) -> str:
+def _contents(account: Account, kind: str, name: str) -> str | None:
+    """None of what is about to go; AWS's own error of what is not there."""
     if kind == "stream":
-        account.client("kinesis").describe_stream_summary(StreamName=name)
+        found = account.client("kinesis").describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+        if found["StreamStatus"] == "DELETING":
+            return None
         return "records; nobody can tell from outside whether all are expired"
     if kind == "bucket":
-        found = account.client("s3").list_object_versions(Bucket=name, MaxKeys=1)
+        found = account.client("s3").list_object_versions(Bucket=name, MaxKeys=1, ExpectedBucketOwner=account.id)
         return "objects" if found.get("Versions") or found.get("DeleteMarkers") else ""
     if kind == "table":
-        return "items" if account.client("dynamodb").scan(TableName=name, Limit=1, Select="COUNT")["Count"] else ""
+        found = account.client("dynamodb").scan(TableName=name, Limit=1, Select="COUNT", ConsistentRead=True)
+        return "items" if found["Count"] else ""
     sqs = account.client("sqs")
     counts = [
         "ApproximateNumberOfMessages",
@@ -97,11 +119,13 @@ def _contents(account: Account, kind: str, name: str) -> str:
     return f"about {number:,} messages" if number else ""
 
 
-def delete(account: Account, one: Held) -> None:
-    """With all that is in it. A queue or a table that is not ``kept`` goes with its stack instead."""
+def delete(account: Account, one: Held) -> bool:
+    """With all that is in it, if ``one`` holds something. False if it is a bucket that was empty and is no more: S3 itself
+    refuses that. What is not ``kept`` goes with its stack instead."""
     if one.kind == "stream":
         account.client("kinesis").delete_stream(StreamName=one.name, EnforceConsumerDeletion=True)
     elif one.kind == "bucket":
-        artifacts.remove(account, one.name)
+        return artifacts.remove(account, one.name, content=bool(one.holds))
     elif one.kind == "table":
         account.client("dynamodb").delete_table(TableName=one.name)
+    return True

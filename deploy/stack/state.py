@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PIPELINE_TAG = "kstream-pipeline"
 """A tag of every stack that we make: the pipeline's prefix. A stack of our name without it is somebody else's."""
 
+_NOT_ITS_OWN = {"CREATE_FAILED", "IMPORT_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED"}
 _ROLLED_BACK = {"ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 
 
@@ -83,13 +84,13 @@ def stacks_of(account: Account, pipeline: str) -> dict[str, State]:
 
 
 def physical_ids(account: Account, name: str) -> dict[str, str | None]:
-    """What the stack made, by logical id."""
+    """What the stack has, by logical id: neither what it could not make, nor what it has let go."""
     pages = account.cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
     return {
         one["LogicalResourceId"]: one.get("PhysicalResourceId")
         for page in pages
         for one in page["StackResourceSummaries"]
-        if one["ResourceStatus"] != "DELETE_COMPLETE"
+        if one["ResourceStatus"] not in _NOT_ITS_OWN
     }
 
 

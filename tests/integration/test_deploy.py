@@ -10,23 +10,31 @@ import shutil
 import signal
 import subprocess
 import sys
-import uuid
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy.__main__ import main
 from deploy.stack import artifacts
+from deploy.stack.account import Account
+from deploy.stack.deletion import take_down
+from deploy.stack.deployment import Deployment
+from deploy.stack.errors import DataWouldBeLost
+from deploy.stack.following import Patience
+from deploy.stack.leaving import of_account
+from deploy.stack.state import state_of
+from deploy.stack.values import Artifacts
 from kstream import IngestClient
 from tests.docs.pages import ROOT
+from tests.support.deployed import place
 from tests.support.processes import within_a_minute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from deploy.stack.following import Event
+    from tests.support.deployed import Place
     from tests.support.localstack.clients import Clients
 
 FLIGHT = {"carrier": "UA", "year": 2013, "month": 1, "day": 1, "distance": 100, "dep_time": 5, "dep_delay": 7}
@@ -90,65 +98,16 @@ TRACE = {
 }
 
 
-@dataclass
-class Place:
-    """A folder with a ``pipeline.toml``, and where it is deployed to."""
+class Heard:
+    """A ``Reporter`` that remembers the steps."""
 
-    name: str
-    folder: Path
-    endpoint_url: str
-    session: Clients
+    def __init__(self, steps: list[str]) -> None:
+        self.steps = steps
 
-    @property
-    def file(self) -> Path:
-        return self.folder / "pipeline.toml"
+    def step(self, stack: str, what: str) -> None:
+        self.steps.append(f"{stack} {what}")
 
-    def run(self, command: str, *options: str) -> int:
-        where = ["--config", str(self.file), "--endpoint-url", self.endpoint_url]
-        return main([command, *where, *options])
-
-    def json(self, capsys: pytest.CaptureFixture[str], command: str, *options: str) -> tuple[int, list[Any]]:
-        """The exit code, and the lines of JSON."""
-        capsys.readouterr()
-        code = self.run(command, "--json", *options)
-        return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-    def status_of(self, role: str) -> str:
-        stack = f"{self.name}-{role}"
-        return str(self.session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
-
-    def stacks(self) -> set[str]:
-        pages = self.session.client("cloudformation").get_paginator("describe_stacks").paginate()
-        found = {one["StackName"]: one["StackStatus"] for page in pages for one in page["Stacks"]}
-        return {name for name, status in found.items() if self.name in name and status != "DELETE_COMPLETE"}
-
-    def output(self, role: str, name: str) -> str:
-        found = self.session.client("cloudformation").describe_stacks(StackName=f"{self.name}-{role}")["Stacks"][0]
-        return str({one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}[name])
-
-    def messages(self, queue: str) -> list[Any]:
-        """The messages that it comes to, which stay in it."""
-        sqs = self.session.client("sqs")
-        found: list[Any] = []
-
-        def come() -> bool:
-            answer = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0, WaitTimeSeconds=1)
-            found.extend(json.loads(message["Body"]) for message in answer.get("Messages", ()))
-            return bool(found)
-
-        assert within_a_minute(come)
-        return found
-
-
-@contextmanager
-def place(folder: Path, endpoint_url: str, session: Clients, text: str) -> Iterator[Place]:
-    """Takes away what is left at the end, with its data."""
-    name = f"d{uuid.uuid4().hex[:10]}"
-    (folder / "pipeline.toml").write_text(text.format(name=name, root=ROOT))
-    found = Place(name, folder, endpoint_url, session)
-    yield found
-    for stack in sorted(found.stacks(), reverse=True):
-        session.client("cloudformation").delete_stack(StackName=stack)
+    def event(self, event: Event) -> None: ...
 
 
 @pytest.fixture
@@ -166,7 +125,8 @@ def small(tmp_path: Path, localstack: str, localstack_session: Clients) -> Itera
     with place(tmp_path, localstack, localstack_session, text) as made:
         yield made
         kinesis = localstack_session.client("kinesis")
-        with suppress(kinesis.exceptions.ResourceNotFoundException):  # a listed one may be about to go
+        going = (kinesis.exceptions.ResourceNotFoundException, kinesis.exceptions.ResourceInUseException)
+        with suppress(*going):
             kinesis.delete_stream(StreamName=f"{made.name}-s")
 
 
@@ -260,6 +220,11 @@ def status_tells_states_and_outputs(pipeline: Place, capsys: pytest.CaptureFixtu
     assert set(states) == {"network", "stream", "consumer-delays", "consumer-archive", "ingest", "monitoring"}
     assert {stack["phase"] for stack in states.values()} == {"ready"}
     assert {stack["drift"] for stack in states.values()} == {"not told"}
+    assert said["ingestUrl"].startswith(f"{pipeline.endpoint_url}/restapis/")
+    assert pipeline.run("status") == 0
+    told = capsys.readouterr().out
+    assert said["ingestUrl"] in told
+    assert "amazonaws.com" not in told
     assert states["stream"]["outputs"]["FlightsStreamName"] == f"{pipeline.name}-flights"
 
 
@@ -286,8 +251,37 @@ def what_the_file_does_not_name_any_more_goes_but_not_with_its_data(
     code, done = pipeline.json(capsys, "up", "--delete-data", queue)
 
     assert (code, done[-1]["removed"], done[-1]["left"]) == (0, [stack], [])
+    # The network loses the consumer's security group, after all others are as the file says.
+    steps = [f"{one['stack'].removeprefix(pipeline.name)} {one['step']}" for one in done[:-1] if "step" in one]
+    assert steps[-2:] == ["-network updating", "-network updated"]
+    assert steps.index("-network updated") < steps.index("-consumer-delays unchanged") < len(steps) - 2
     assert pipeline.stacks() == before - {stack}
     assert pipeline.run("plan") == 0
+
+
+def what_comes_after_the_first_look_stops_down_before_it_is_lost(pipeline: Place) -> None:
+    """Dead letters of the last batch, say. The consumer goes on as if nothing had been."""
+    account = Account("000000000000", "us-east-1", pipeline.session.client, emulated=True)
+    heard: list[str] = []
+    deployment = Deployment(account, pipeline.name, Artifacts("none", {}), Heard(heard), Patience(120, 0.2))
+    name = f"{pipeline.name}-consumer-delays"
+    queue = pipeline.output("consumer-delays", "OnFailureUrl")
+    pipeline.session.client("sqs").purge_queue(QueueUrl=queue)
+    (leaving,) = of_account(deployment, [state_of(account, name)])
+    others = [one.name for one in leaving.held if one.holds]
+    assert f"{pipeline.name}-delays-on-failure" not in others
+    pipeline.session.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+
+    with pytest.raises(DataWouldBeLost, match=r"on-failure \(about 1 messages\).*is as it was") as lost:
+        take_down(deployment, [leaving], others)
+
+    assert lost.value.then == f"down --delete-data {' '.join([*others, f'{pipeline.name}-delays-on-failure'])}"
+    assert any("stopping its polling" in step for step in heard)
+    assert not any(step.endswith("deleting") for step in heard)
+    mapping = pipeline.output("consumer-delays", "MappingId")
+    client = pipeline.session.client("lambda")
+    assert within_a_minute(lambda: client.get_event_source_mapping(UUID=mapping)["State"] == "Enabled")
+    assert pipeline.status_of("consumer-delays") == "UPDATE_COMPLETE"
 
 
 def down_keeps_data_until_it_is_named_and_leaves_nothing_else(
@@ -337,6 +331,7 @@ def test_a_pipeline_goes_up_works_changes_and_goes_down(pipeline: Place, capsys:
     plan_shows_no_change_and_then_the_one_that_is_made(pipeline, capsys)
     status_tells_states_and_outputs(pipeline, capsys)
     what_the_file_does_not_name_any_more_goes_but_not_with_its_data(pipeline, capsys)
+    what_comes_after_the_first_look_stops_down_before_it_is_lost(pipeline)
     down_keeps_data_until_it_is_named_and_leaves_nothing_else(pipeline, capsys)
 
 
@@ -353,6 +348,8 @@ def test_a_first_creation_that_failed_is_named_and_created_anew(
     code, said = small.json(capsys, "up")
     assert (code, said[-1]["error"]) == (1, "StackFailed")
     assert "up --replace-failed" in said[-1]["next"]
+    code, said = small.json(capsys, "status")
+    assert (code, said[-1]["stacks"][0]["status"]) == (1, "ROLLBACK_COMPLETE")
 
     kinesis.delete_stream(StreamName=f"{small.name}-s")
     assert within_a_minute(lambda: f"{small.name}-s" not in kinesis.list_streams()["StreamNames"])

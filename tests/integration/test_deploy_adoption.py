@@ -132,7 +132,7 @@ def test_without_adopt_the_name_is_taken_and_the_next_command_adopts(shop: Shop)
         shop.deployment.bring_up(shop.stack())
     assert taken.value.then == "up --replace-failed --adopt"
 
-    assert shop.deployment.bring_up(shop.stack(), replace_failed=True, adopt=True) == "updated"
+    assert shop.deployment.bring_up(shop.stack(), replace_failed=True, adopt=True).what == "updated"
 
 
 def test_what_stands_is_taken_over_as_it_is_and_then_made_what_the_file_says(shop: Shop) -> None:
@@ -147,7 +147,7 @@ def test_what_stands_is_taken_over_as_it_is_and_then_made_what_the_file_says(sho
     }
     assert not shop.cloudformation.stacks, "a plan leaves nothing behind"
 
-    assert shop.deployment.bring_up(stack, adopt=True) == "updated"
+    assert shop.deployment.bring_up(stack, adopt=True).what == "updated"
 
     made = shop.cloudformation.stacks[stack.name]
     assert made.template == stack.template
@@ -155,11 +155,11 @@ def test_what_stands_is_taken_over_as_it_is_and_then_made_what_the_file_says(sho
     assert told[:3] == [(name, "IMPORT_COMPLETE") for name in ("OrdersStream", "ArchiveBucket", "TotalsTable")]
     # Its mode, its retention and its encryption are not as the file has them; its name stays.
     assert shop.cloudformation.updated["OrdersStream"] == {
-        "StreamModeDetails", "ShardCount", "RetentionPeriodHours", "StreamEncryption"
+        "StreamModeDetails", "ShardCount", "RetentionPeriodHours", "StreamEncryption", "Tags"
     }  # fmt: skip
     # The expiry is on: DynamoDB would refuse to switch it on again.
-    assert shop.cloudformation.updated["TotalsTable"] == {"PointInTimeRecoverySpecification"}
-    assert shop.deployment.bring_up(stack, adopt=True) == "unchanged"
+    assert shop.cloudformation.updated["TotalsTable"] == {"PointInTimeRecoverySpecification", "Tags"}
+    assert shop.deployment.bring_up(stack, adopt=True).what == "unchanged"
     kinesis = shop.session.client("kinesis")
     (first, second) = kinesis.list_shards(StreamName=shop.name)["Shards"]
     found = [
@@ -185,10 +185,10 @@ def test_a_stack_that_is_there_takes_in_what_is_new_in_the_file(shop: Shop) -> N
             "Outputs": {"OrdersStreamName": outputs["OrdersStreamName"]},
         },
     )
-    assert shop.deployment.bring_up(little, adopt=True) == "created"
+    assert shop.deployment.bring_up(little, adopt=True).what == "created"
     shop.make_by_hand()
 
-    assert shop.deployment.bring_up(whole, adopt=True) == "updated"
+    assert shop.deployment.bring_up(whole, adopt=True).what == "updated"
 
     told = [
         (event["LogicalResourceId"], event["ResourceStatus"]) for event in shop.cloudformation.stacks[whole.name].events
@@ -210,7 +210,7 @@ def test_an_up_that_was_interrupted_after_the_import_goes_on(shop: Shop, monkeyp
             shop.deployment.bring_up(stack, adopt=True)
     assert shop.cloudformation.stacks[stack.name].status == "IMPORT_COMPLETE"
 
-    assert shop.deployment.bring_up(stack) == "updated"
+    assert shop.deployment.bring_up(stack).what == "updated"
     assert shop.cloudformation.stacks[stack.name].template == stack.template
 
 

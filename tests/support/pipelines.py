@@ -1,4 +1,4 @@
-"""Configurations for tests: random valid ones, and one that uses everything."""
+"""Configurations for tests: random valid ones, and some that are almost so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ Given = dict[str, Any]
 
 _ACCOUNT = "123456789012"
 _KEY = f"arn:aws:kms:eu-west-1:{_ACCOUNT}:key/0a1b2c3d-0000-1111-2222-333344445555"
-_STREAMS, _BUCKETS, _TABLES = ["orders", "returns-2"], ["archive"], ["totals"]
+
+# Names of which two, put together with what deploy adds, could become one.
+_STREAMS = ["orders", "orders-stream", "a", "a-b"]
+_BUCKETS = ["archive", "archive-bucket"]
+_TABLES = ["totals", "totals-ledger", "table"]
+_CONSUMERS = ["totals", "totals-too", "endpoints", "api", "ingest", "stream-orders", "at-risk", "security-group"]
+_PRODUCERS = ["default", "shop", "till-7", "a-b", "key", "api", "usage"]
 
 
 def _maybe(draw: Callable[[Any], Any], table: Given, **choices: st.SearchStrategy[Any]) -> Given:
@@ -29,24 +35,118 @@ def _maybe(draw: Callable[[Any], Any], table: Given, **choices: st.SearchStrateg
 
 @st.composite
 def pipelines(draw: Callable[[Any], Any]) -> Given:
-    """Any valid configuration, of up to two streams and three consumers."""
-    streams = {name: draw(_stream()) for name in draw(st.lists(st.sampled_from(_STREAMS), min_size=1, unique=True))}
+    """Any valid configuration, of up to three streams and three consumers."""
+    names = draw(_names(_CONSUMERS, longest=24))
+    streams = {name: draw(_stream()) for name in draw(_names(_STREAMS, least=1))}
+    buckets = draw(_names(_BUCKETS, least=1, longest=12))
+    tables = [
+        table for table in draw(_names(_TABLES, least=1)) if table not in {f"{name}-ledger" for name in names}
+    ] or ["last"]
     given: Given = {
-        "name": draw(st.sampled_from(["shop", "a", "long-name-of-20-char"])),
+        "name": draw(st.sampled_from(["shop", "a", "l0ng-name-of-20-ch-r"])),
         "streams": streams,
-        "buckets": {"archive": draw(_bucket())},
-        "tables": {"totals": draw(_table())},
+        "buckets": {name: draw(_bucket(name)) for name in buckets},
+        "tables": {name: draw(_table()) for name in tables},
     }
     network = draw(st.none() | _network())
     if network is not None:
         given["network"] = network
-    names = draw(st.lists(st.sampled_from(["totals", "archive", "audit-3"]), max_size=3, unique=True))
-    given["consumers"] = {name: draw(_consumer(list(streams), in_network=network is not None)) for name in names}
+    consumer = _consumer(list(streams), buckets[0], tables[0], in_network=network is not None)
+    given["consumers"] = {name: draw(consumer) for name in names}
+    if network is not None and not any(_traces(one) for one in given["consumers"].values()):
+        network.pop("xray_endpoint", None)
     if draw(st.booleans()):
         given["ingest"] = draw(_ingest(list(streams), in_network=network is not None))
     if draw(st.booleans()):
         given["monitoring"] = draw(_monitoring())
     return _maybe(draw, given, tags=st.just({"team": "flights", "cost center": "7"}))
+
+
+def _traces(consumer: Given) -> bool:
+    return bool(consumer.get("tracing", True) and consumer.get("vpc", True))
+
+
+def _names(awkward: list[str], *, least: int = 0, longest: int = 30) -> st.SearchStrategy[list[str]]:
+    """Up to three keys that logical ids tell apart."""
+    part = st.text("abcyz019", min_size=1, max_size=4)
+    free = st.lists(part, min_size=1, max_size=3).map(lambda parts: "k" + "-".join(parts))
+    free = free.filter(lambda name: len(name) <= longest)
+    one = st.sampled_from(awkward) | free | st.just("l" * longest)
+    return st.lists(one, min_size=least, max_size=3, unique_by=_plain)
+
+
+def _plain(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("-"))
+
+
+@st.composite
+def almost(draw: Callable[[Any], Any]) -> Given:
+    """A configuration that differs from a valid one in a single thing, which may be refused; if it is not, it must hold."""
+    given = draw(pipelines())
+    draw(st.sampled_from(_CHANGES))(draw, given)
+    return given
+
+
+def _clashing_tables(draw: Callable[[Any], Any], given: Given) -> None:
+    for name in ("totals", "totals-ledger", "totals-too-ledger"):
+        physical = {"physical_name": draw(st.sampled_from(["shop-totals", "Totals", "ab"]))}
+        given["tables"][name] = {"partition_key": "x", **draw(st.sampled_from([{}, physical]))}
+
+
+def _clashing_buckets(draw: Callable[[Any], Any], given: Given) -> None:
+    called = st.sampled_from(["mine", "a..b", "a.-b", "1.2.3.4", "xn--a", "shop-archive-123456789012-eu-west-1"])
+    given["buckets"] |= {"one": {"physical_name": draw(called)}, "other": {"physical_name": draw(called)}}
+
+
+def _long_names(draw: Callable[[Any], Any], given: Given) -> None:
+    kind = draw(st.sampled_from(["streams", "buckets", "tables"]))
+    given[kind]["n" * draw(st.integers(30, 300))] = {"partition_key": "x"} if kind == "tables" else {}
+
+
+def _readers(draw: Callable[[Any], Any], given: Given) -> None:
+    for name, stream in given["streams"].items():
+        readers = st.sampled_from(["a.b", "a-b", "a_b", "A-b", "AB", "r" * 128, f"{given['name']}-totals", name])
+        stream["fan_out"] = draw(st.lists(readers, max_size=4))
+
+
+def _variables(draw: Callable[[Any], Any], given: Given) -> None:
+    for consumer in given["consumers"].values():
+        name = st.text("AaX_1", min_size=1, max_size=3) | st.sampled_from(["AWS_REGION", "LAMBDA_TASK_ROOT", "TABLE"])
+        value = st.sampled_from(["", "é", "x" * 1000, "x" * 4000, "x" * 4097])
+        consumer["environment"] = draw(st.dictionaries(name, value, max_size=2))
+        if consumer.get("uses"):
+            consumer["uses"][0] = {**consumer["uses"][0], "variable": draw(name)}
+
+
+def _repeated(draw: Callable[[Any], Any], given: Given) -> None:
+    lists = [given.get("network", {}), given.get("ingest", {}), *given["consumers"].values()]
+    for table in lists:
+        for name in ("subnet_ids", "route_table_ids", "callers", "producers", "reaches", "uses"):
+            if table.get(name) and draw(st.booleans()):
+                table[name] = table[name] * 2
+
+
+def _producers(draw: Callable[[Any], Any], given: Given) -> None:
+    if "ingest" in given:
+        names = st.text("ab-1", min_size=1, max_size=4)
+        given["ingest"] |= {"producers": draw(st.lists(names, max_size=3))}
+        next(iter(given["ingest"]["streams"].values()))["api_key"] = True
+
+
+def _tags(draw: Callable[[Any], Any], given: Given) -> None:
+    text = st.sampled_from(["", "team", "aws:x", "kstream:pipeline", "t" * 128, "t" * 129, "t" * 256, "t" * 300, "<x>"])
+    given["tags"] = {draw(text): draw(text)}
+
+
+def _filters(draw: Callable[[Any], Any], given: Given) -> None:
+    leaf = st.sampled_from([[], ["a"], "a", [1], [None], [{"prefix": "x"}], [{"prefx": "x"}], [["a"]], {"b": ["c"]}])
+    for consumer in given["consumers"].values():
+        consumer["mapping"]["filters"] = [{draw(st.sampled_from(["data", "body", "dynamodb", "$or"])): draw(leaf)}]
+
+
+_CHANGES = [
+    _clashing_tables, _clashing_buckets, _long_names, _readers, _variables, _repeated, _producers, _tags, _filters,
+]  # fmt: skip
 
 
 @st.composite
@@ -58,22 +158,23 @@ def _stream(draw: Callable[[Any], Any]) -> Given:
         record_size_kib=st.integers(1024, 10240),
         kms_key=st.sampled_from(["aws", _KEY]),
         aggregated=st.booleans(),
-        fan_out=st.sampled_from([[], ["reader"], ["reader", "other.reader"]]),
+        fan_out=st.sampled_from([[], ["reader"], ["a.b", "a-b"], ["b-stream"], ["r" * 128]]),
     )
     return table | draw(st.sampled_from([{}, {"mode": "provisioned", "shards": 3}, {"mode": "on-demand"}]))
 
 
 @st.composite
-def _bucket(draw: Callable[[Any], Any]) -> Given:
+def _bucket(draw: Callable[[Any], Any], name: str) -> Given:
     return _maybe(
-        draw, {}, expire_days=st.integers(1, 3650), versioned=st.booleans(), physical_name=st.just("my.own-bucket")
+        draw, {}, expire_days=st.integers(1, 3650), versioned=st.booleans(), physical_name=st.just(f"my.{name}")
     )
 
 
 @st.composite
 def _table(draw: Callable[[Any], Any]) -> Given:
-    return _maybe(
-        draw, {"partition_key": "customer"}, sort_key=st.just("day"), partition_key_type=st.sampled_from("SNB"),
+    sorts = {"sort_key": "day", "sort_key_type": draw(st.sampled_from("SNB"))}
+    return draw(st.sampled_from([{}, sorts])) | _maybe(
+        draw, {"partition_key": "customer"}, partition_key_type=st.sampled_from("SNB"),
         expires_attribute=st.just("until"),
     )  # fmt: skip
 
@@ -84,9 +185,17 @@ def _network(draw: Callable[[Any], Any]) -> Given:
         return {
             "vpc_id": "vpc-0123456789abcdef0",
             "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
-            "route_table_ids": ["rtb-0123456789abcdef0"],
-            "existing_endpoints": draw(st.sampled_from([[], ["sqs"], ["dynamodb", "kinesis-streams"]])),
+            "existing_endpoints": [],
             "xray_endpoint": draw(st.booleans()),
+            **draw(
+                st.sampled_from(
+                    [
+                        {"route_table_ids": ["rtb-0123456789abcdef0"]},
+                        {"route_table_ids": ["rtb-0123456789abcdef0"], "existing_endpoints": ["sqs"]},
+                        {"existing_endpoints": ["dynamodb", "s3", "kinesis-streams"]},
+                    ]
+                )
+            ),
         }
     return _maybe(
         draw, {}, cidr=st.sampled_from(["10.0.0.0/16", "192.168.0.0/24"]), zones=st.integers(1, 6),
@@ -95,7 +204,7 @@ def _network(draw: Callable[[Any], Any]) -> Given:
 
 
 @st.composite
-def _consumer(draw: Callable[[Any], Any], streams: list[str], *, in_network: bool) -> Given:
+def _consumer(draw: Callable[[Any], Any], streams: list[str], bucket: str, table: str, *, in_network: bool) -> Given:
     kind = draw(st.sampled_from(["stream", "stream", "stream_arn", "table", "queue"]))
     source: Given = {
         "stream": {"stream": draw(st.sampled_from(streams))},
@@ -106,7 +215,7 @@ def _consumer(draw: Callable[[Any], Any], streams: list[str], *, in_network: boo
         "queue": {"queue_arn": f"arn:aws:sqs:eu-west-1:{_ACCOUNT}:orders"},
     }[kind]
     others = [name for name in streams if name != source.get("stream")]
-    letters = ["queue", "none", "bucket:archive", "bucket:archive/dead/", *(f"stream:{name}" for name in others)]
+    letters = ["queue", "none", f"bucket:{bucket}", f"bucket:{bucket}/dead/", *(f"stream:{name}" for name in others)]
     consumer: Given = _maybe(
         draw,
         {"handler": "app.consumer.lambda_handler", **source, "mapping": draw(_mapping(kind))},
@@ -123,7 +232,7 @@ def _consumer(draw: Callable[[Any], Any], streams: list[str], *, in_network: boo
         metrics=st.booleans(),
         ledger=st.sampled_from(["dynamodb", "none"]),
         dead_letters=st.sampled_from(letters),
-        uses=st.lists(st.sampled_from(_uses(streams)), max_size=3, unique_by=str),
+        uses=st.lists(st.sampled_from(_uses(streams, bucket, table)), max_size=3, unique_by=str),
     )
     if kind.startswith("stream"):
         _maybe(draw, consumer, fan_out=st.booleans())
@@ -135,12 +244,18 @@ def _consumer(draw: Callable[[Any], Any], streams: list[str], *, in_network: boo
     return consumer
 
 
-def _uses(streams: list[str]) -> list[Given]:
+def _uses(streams: list[str], bucket: str, table: str) -> list[Given]:
     return [
-        {"bucket": "archive", "actions": ["s3:PutObject"], "prefix": "x/", "variable": "BUCKET"},
-        {"bucket": "archive", "actions": ["s3:GetObject", "s3:ListBucket"]},
-        {"table": "totals", "actions": ["dynamodb:UpdateItem"], "variable": "TABLE"},
+        {
+            "bucket": bucket,
+            "actions": ["s3:PutObject", "s3:AbortMultipartUpload"],
+            "prefix": "x/",
+            "variable": "BUCKET",
+        },
+        {"bucket": bucket, "actions": ["s3:GetObject", "s3:ListBucket"]},
+        {"table": table, "actions": ["dynamodb:UpdateItem"], "variable": "TABLE"},
         {"stream": streams[0], "actions": ["kinesis:PutRecords"], "variable": "STREAM"},
+        {"stream": streams[0], "actions": ["kinesis:PutRecord", "kinesis:GetRecords", "kinesis:ListShards"]},
         {
             "arns": [f"arn:aws:secretsmanager:eu-west-1:{_ACCOUNT}:secret:database-AbCdEf"],
             "actions": ["secretsmanager:GetSecretValue"],
@@ -150,7 +265,8 @@ def _uses(streams: list[str]) -> list[Given]:
 
 @st.composite
 def _mapping(draw: Callable[[Any], Any], kind: str) -> Given:
-    filters = st.sampled_from([[], [{"body": {"kind": ["order"]}}]])
+    top = {"queue": "body", "table": "dynamodb"}.get(kind, "data")
+    filters = st.sampled_from([[], [{top: {"kind": ["order"]}}], [{top: {"n": [{"prefix": "c-"}, 7]}}, {top: ["x"]}]])
     if kind == "queue":
         window = draw(st.integers(0, 300))
         size = st.integers(1, 10_000 if window else 10)
@@ -193,6 +309,8 @@ def _moments() -> st.SearchStrategy[Any]:
 @st.composite
 def _ingest(draw: Callable[[Any], Any], streams: list[str], *, in_network: bool) -> Given:
     table: Given = {"streams": {name: draw(_door()) for name in streams}}
+    if any(door.get("api_key") for door in table["streams"].values()):
+        _maybe(draw, table, producers=_names(_PRODUCERS, least=1), keys_per_day=st.integers(1, 1000))
     _maybe(
         draw,
         table,
@@ -200,12 +318,12 @@ def _ingest(draw: Callable[[Any], Any], streams: list[str], *, in_network: bool)
         requests_per_second=st.integers(1, 10_000),
         burst=st.integers(1, 5000),
         tracing=st.booleans(),
-        web_acl=st.booleans(),
+        web_acl=st.just(True),
         manage_log_role=st.booleans(),
-        producers=st.sampled_from([["default"], ["shop", "till-7"]]),
     )
-    if in_network and draw(st.booleans()):
-        table |= {"private": True, "callers": ["sg-0123456789abcdef0"]}
+    if draw(st.booleans()):
+        own = {"private": True, "vpc_endpoint_id": "vpce-0123456789abcdef0"}
+        table |= {"private": True, "callers": ["sg-0123456789abcdef0"]} if in_network and draw(st.booleans()) else own
     return table
 
 
@@ -219,6 +337,12 @@ def _door(draw: Callable[[Any], Any]) -> Given:
                 {"who": "jwt", "issuer": "https://login.example/", "audiences": ["put"], "scopes": ["put:orders", "x"]},
                 {"who": "cognito", "user_pools": [f"arn:aws:cognito-idp:eu-west-1:{_ACCOUNT}:userpool/eu-west-1_AbC"]},
                 {"who": "lambda", "function_arn": f"arn:aws:lambda:eu-west-1:{_ACCOUNT}:function:door"},
+                {
+                    "who": "lambda",
+                    "function_arn": f"arn:aws:lambda:eu-west-1:{_ACCOUNT}:function:door",
+                    "function_sees": "request",
+                    "cache_seconds": 0,
+                },
                 {"api_key": True},
                 {"who": "iam", "api_key": True},
             ]
@@ -236,6 +360,8 @@ def _door(draw: Callable[[Any], Any]) -> Given:
 @st.composite
 def _monitoring(draw: Callable[[Any], Any]) -> Given:
     topics = st.sampled_from([[], [f"arn:aws:sns:eu-west-1:{_ACCOUNT}:alarms"]])
+    if draw(st.booleans()):
+        return {"enabled": False}
     return _maybe(
-        draw, {}, enabled=st.booleans(), warn=topics, page=topics, periods=st.integers(3, 60), datapoints=st.integers(1, 3),
+        draw, {}, enabled=st.just(True), warn=topics, page=topics, periods=st.integers(3, 60), datapoints=st.integers(1, 3),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -118,3 +118,48 @@ def test_an_unknown_environment_or_consumer_exits_with_2(capsys: pytest.CaptureF
 def test_schema_is_a_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "pipeline.toml"
+
+
+def test_templates_of_stacks_that_are_gone_go_and_other_files_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "pipeline.toml", tmp_path / "out"
+    one = "name = 'a'\n[streams.s]\n[consumers.c]\nhandler = 'a.b'\nstream = 's'\n"
+    two = one + "[consumers.d]\nhandler = 'a.b'\nstream = 's'\n"
+    for text in (two, one):
+        file.write_text(text)
+        assert main(["synth", "--config", str(file), "--out", str(out)]) == 0
+        (out / "mine.json").touch()
+    assert {path.name for path in out.iterdir()} == {
+        "a-stream.json", "a-consumer-c.json", "a-monitoring.json", "stacks.json", "mine.json"
+    }  # fmt: skip
+    for index in ("no JSON", '[{"name": "../pipeline"}]', '[{"name": "mine", "x": 1}, 7]'):
+        (out / "stacks.json").write_text(index)
+        assert main(["synth", "--config", str(file), "--out", str(out)]) == 0
+    assert file.exists()
+    assert (out / "mine.json").exists()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_folder_that_cannot_be_made_is_named(
+    as_json: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "file"
+    out.touch()
+    assert main(["synth", *MINIMAL, "--out", str(out), *(["--json"] if as_json else [])]) == 2
+    said = capsys.readouterr()
+    if as_json:
+        assert json.loads(said.out) == {"error": "FileError", "message": f"{out}: File exists"}
+    else:
+        assert said.err == f"{out}: File exists\n"
+
+
+def test_an_interrupted_package_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deploy.package.packages", interrupted)
+    assert main(["package", *MINIMAL]) == 130
+    assert capsys.readouterr().err.startswith("interrupted\nNext: python -m deploy package --config ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +16,19 @@ from botocore.stub import ANY, Stubber
 
 from deploy.commands import showing
 from deploy.config import parse
+from deploy.naming import OWNER_TAG
 from deploy.stack import artifacts, changes, errors
 from deploy.stack.account import Account, connect, identify
 from deploy.stack.changes import Change, read
+from deploy.stack.deletion import take_down
 from deploy.stack.deployment import Deployment
 from deploy.stack.drift import drift
 from deploy.stack.following import Patience, follow
+from deploy.stack.leaving import Leaving
 from deploy.stack.skipped import compared
-from deploy.stack.state import PIPELINE_TAG, Phase, State
+from deploy.stack.state import PIPELINE_TAG, Phase, State, physical_ids
 from deploy.stack.values import Artifacts, values
+from deploy.stack.widening import widened
 from deploy.stacks import ArtifactOf, OutputOf, PrefixListOf, Stack
 
 if TYPE_CHECKING:
@@ -130,6 +135,9 @@ class Aws:
         self.stub().add_response("describe_change_set", described)
         self.stub().add_response("describe_change_set", described)
 
+    def has_template(self, resources: dict[str, Any]) -> None:
+        self.stub().add_response("get_template", {"TemplateBody": json.dumps({"Resources": resources})})
+
     def change_set_fails(self, reason: str) -> None:
         self.stub().add_response("create_change_set", {"Id": CHANGE_SET, "StackId": ID})
         self.stub().add_response("describe_change_set", {"Status": "FAILED", "StatusReason": reason})
@@ -193,6 +201,11 @@ def test_no_credentials_and_no_network_are_named() -> None:
         ("OperationInProgressException", "busy", errors.AnotherAtWork),
         ("InvalidChangeSetStatus", "cannot be executed in its current status of [OBSOLETE]", errors.AnotherAtWork),
         ("ValidationError", "Stack:x is in UPDATE_IN_PROGRESS state and can not be updated.", errors.AnotherAtWork),
+        (
+            "ValidationError",
+            "Stack [x] already exists and cannot be created again with the changeSet [kstream-1].",
+            errors.AnotherAtWork,
+        ),
         ("ValidationError", "Template format error", errors.ChangeRefused),
         ("Throttling", "Rate exceeded", errors.CallFailed),
     ],
@@ -227,7 +240,7 @@ def test_a_plan_takes_its_change_set_away(aws: Aws) -> None:
 def test_no_change_is_no_failure(aws: Aws, reason: str) -> None:
     aws.is_in("CREATE_COMPLETE")
     aws.change_set_fails(reason)
-    assert aws.deployment.bring_up(STACK) == "unchanged"
+    assert aws.deployment.bring_up(STACK).what == "unchanged"
 
 
 def test_a_template_that_is_refused_is_told_with_the_reason(aws: Aws) -> None:
@@ -296,7 +309,7 @@ def test_up_creates_and_tells_each_event_once(aws: Aws) -> None:
     aws.is_in("CREATE_COMPLETE")
     aws.has_events(("2", "CREATE_COMPLETE", ""), ("1", "CREATE_IN_PROGRESS", ""), ("0", "REVIEW_IN_PROGRESS", ""))
 
-    assert aws.deployment.bring_up(STACK) == "created"
+    assert aws.deployment.bring_up(STACK).what == "created"
     assert aws.heard.said == ["shop-stream creating", "S CREATE_IN_PROGRESS", "S CREATE_COMPLETE"]
 
 
@@ -326,12 +339,37 @@ def test_a_first_creation_that_failed_is_replaced_only_when_told(aws: Aws) -> No
     with raises(errors.StackFailed, "ROLLBACK_COMPLETE", then="up --replace-failed"):
         aws.deployment.bring_up(STACK)
     aws.is_in("ROLLBACK_COMPLETE")
+    aws.has_template({})
+    aws.stub().add_response("list_stack_resources", {"StackResourceSummaries": []})
     aws.stub().add_response("delete_stack", {}, {"StackName": ID})
     aws.is_in("DELETE_COMPLETE")
     aws.has_events()
     aws.change_set_fails("told enough")
     with pytest.raises(errors.ChangeRefused):
         aws.deployment.bring_up(STACK, replace_failed=True)
+
+
+def test_a_half_deleted_stack_is_not_replaced_while_it_holds_something(aws: Aws) -> None:
+    aws.is_in("DELETE_FAILED")
+    aws.has_template({"L": {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Delete"}})
+    has = {"LogicalResourceId": "L", "PhysicalResourceId": "ledger", "ResourceType": "AWS::DynamoDB::Table"}
+    listed = {**has, "ResourceStatus": "CREATE_COMPLETE", "LastUpdatedTimestamp": 0}
+    aws.stub().add_response("list_stack_resources", {"StackResourceSummaries": [listed]})
+    aws.stub("dynamodb").add_response("scan", {"Count": 1})
+    with raises(errors.DataWouldBeLost, r"table ledger (items)", then="down --delete-data ledger"):
+        aws.deployment.bring_up(STACK, replace_failed=True)
+
+
+@pytest.mark.parametrize("names", [[], ["a", "b"]])
+def test_a_down_that_failed_says_what_is_gone_and_goes_on_with_down(aws: Aws, names: list[str]) -> None:
+    aws.is_in("UPDATE_COMPLETE")
+    aws.has_events()
+    aws.stub().add_response("delete_stack", {}, {"StackName": ID})
+    aws.is_in("DELETE_FAILED")
+    aws.has_events(("1", "DELETE_FAILED", "has a dependent object"))
+    again = "down --delete-data a b" if names else "down"
+    with raises(errors.HalfDeleted, "has a dependent object", "gone, and the rest is there", then=again):
+        take_down(aws.deployment, [Leaving("shop-stream", ())], names)
 
 
 def test_a_stack_that_once_worked_is_never_replaced(aws: Aws) -> None:
@@ -350,7 +388,7 @@ def test_what_is_under_way_is_waited_for(aws: Aws) -> None:
     aws.is_in("UPDATE_COMPLETE")
     aws.has_events(("1", "UPDATE_COMPLETE", ""))
     aws.change_set_fails("No updates are to be performed")
-    assert aws.deployment.bring_up(STACK) == "unchanged"
+    assert aws.deployment.bring_up(STACK).what == "unchanged"
     assert aws.clock.now == 2.0
 
 
@@ -401,7 +439,7 @@ def test_data_is_not_taken_away_unless_told(aws: Aws) -> None:
 def test_replacement_and_loss_are_read_from_the_change_set(
     found: dict[str, Any], action: str, loses: bool, leaves: bool, certain: int
 ) -> None:
-    change = read({"LogicalResourceId": "S", "ResourceType": "AWS::Kinesis::Stream", **found}, STACK)
+    change = read({"LogicalResourceId": "S", "ResourceType": "AWS::Kinesis::Stream", **found}, STACK, {})
     assert (change.action, change.loses_data, change.leaves_data, change.certain) == (
         action,
         loses,
@@ -410,9 +448,57 @@ def test_replacement_and_loss_are_read_from_the_change_set(
     )
 
 
+def test_an_emulators_removal_follows_the_template_that_the_stack_still_has() -> None:
+    found = {"Action": "Remove", "LogicalResourceId": "S", "ResourceType": "AWS::Kinesis::Stream"}
+    has = {"S": {"Type": "AWS::Kinesis::Stream", "DeletionPolicy": "Retain"}}
+    change = read({**found, "PhysicalResourceId": "shop-s"}, STACK, has)
+    assert (change.loses_data, change.leaves_data, change.name) == (False, True, "shop-s")
+
+
+def test_what_a_stack_could_not_make_or_has_let_go_is_not_its_own(aws: Aws) -> None:
+    """It may be somebody else's, who had the name first."""
+    statuses = (
+        "CREATE_COMPLETE",
+        "CREATE_FAILED",
+        "DELETE_COMPLETE",
+        "DELETE_SKIPPED",
+        "UPDATE_COMPLETE",
+        "DELETE_FAILED",
+    )
+    listed = [
+        {
+            "LogicalResourceId": status, "PhysicalResourceId": "x", "ResourceType": "AWS::S3::Bucket",
+            "ResourceStatus": status, "LastUpdatedTimestamp": 0,
+        }
+        for status in statuses
+    ]  # fmt: skip
+    aws.stub().add_response("list_stack_resources", {"StackResourceSummaries": listed})
+    assert set(physical_ids(aws.account, "shop-stream")) == {"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_FAILED"}
+
+
+def test_a_network_grows_before_it_shrinks() -> None:
+    """What is to go stays as it is, with its parameters, until it is asked for without it."""
+    group = {"Type": "AWS::EC2::SecurityGroup", "Properties": {"SecurityGroupEgress": [{"Ref": "S3PrefixList"}]}}
+    present = {
+        "Resources": {"Old": group, "Both": {"Type": "A"}},
+        "Parameters": {"S3PrefixList": {"Type": "String"}},
+        "Outputs": {"OldId": {"Value": "x"}},
+    }
+    new = replace(STACK, template={"Resources": {"Both": {"Type": "B"}, "New": group}, "Outputs": {}})
+    wide = widened(new, present)
+    assert wide is not None
+    assert wide.template == {
+        "Resources": {"Old": group, "Both": {"Type": "B"}, "New": group},
+        "Parameters": present["Parameters"],
+        "Outputs": {},
+    }
+    assert widened(new, wide.template) == wide, "again, after an interruption"
+    assert widened(new, new.template) is None
+
+
 def test_the_settings_that_change_are_named_once() -> None:
     details = [{"Target": {"Attribute": "Properties", "Name": "ShardCount"}}] * 2 + [{"Target": {"Attribute": "Tags"}}]
-    change = read({**ADDED, "Action": "Modify", "Details": details}, STACK)
+    change = read({**ADDED, "Action": "Modify", "Details": details}, STACK, {})
     assert change.because == ("ShardCount", "Tags")
 
 
@@ -467,11 +553,12 @@ def test_a_large_template_goes_through_the_bucket(aws: Aws) -> None:
     large = replace(STACK, template={**STACK.template, "Description": "x" * 60_000})
     s3 = aws.stub("s3")
     s3.add_client_error("head_bucket", "404", http_status_code=404)
-    made = {"Bucket": "b", "CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}
+    tags = [{"Key": OWNER_TAG, "Value": "shop"}]
+    made = {"Bucket": "b", "CreateBucketConfiguration": {"LocationConstraint": "eu-west-1", "Tags": tags}}
     s3.add_response("create_bucket", {}, made)
     s3.add_response("put_public_access_block", {})
     s3.add_response("put_object", {})
-    url = artifacts.template(aws.account, "b", large)["TemplateURL"]
+    url = artifacts.template(aws.account, "b", large, "shop")["TemplateURL"]
     assert url.startswith("https://")
     assert "?" not in url
 
@@ -533,3 +620,5 @@ def test_the_next_command_says_where() -> None:
     )
     assert showing.command("lint", options) == "python -m deploy lint --config 'a b.toml' --env prod"
     assert showing.command("aws configure", options) == "aws configure"
+    elsewhere = argparse.Namespace(config=Path("pipeline.toml"), env=None, region="us-east-1", endpoint_url=None)
+    assert showing.command("plan", elsewhere, without="region") == "python -m deploy plan"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deploy.__main__ import main
 from deploy.commands import showing
+from deploy.commands.scratch import scratch
 from deploy.config import load
-from deploy.stack import deletion
+from deploy.stack import leaving
 from deploy.stack.account import Account
 from deploy.stack.errors import ChangeRefused, DataWouldBeLost
 from deploy.stack.following import Event
@@ -96,7 +98,20 @@ def test_without_a_region_the_next_command_names_one(
 
 def test_another_region_than_the_files_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = small(tmp_path, "region = 'eu-west-1'")
-    assert refusal(capsys, "up", *where, "--region", "us-east-1")[0] == "WrongRegion"
+    error, then = refusal(capsys, "up", *where, "--region", "us-east-1")
+    assert (error, then) == ("WrongRegion", f"python -m deploy plan {' '.join(where)}")
+
+
+@pytest.mark.parametrize("command", ["plan", "synth"])
+@pytest.mark.parametrize("url", ["foo", "", "ftp://127.0.0.1", "http://", "http://127.0.0.1:port"])
+def test_an_address_that_is_none_is_told_so(command: str, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--endpoint-url", url, "--json"])
+    assert ended.value.code == (1 if command == "plan" else 2)
+    found = json.loads(capsys.readouterr().out)
+    assert found["error"] == "Usage"
+    assert "is no address of an emulator" in found["message"]
+    assert found["next"] == f"python -m deploy {command} --help"
 
 
 def test_a_template_that_is_too_large_is_named_with_a_next_command(
@@ -146,6 +161,31 @@ def test_an_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, caps
     assert "Next: python -m deploy up" in said
 
 
+def test_an_interrupted_down_goes_on_with_the_same_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deploy.commands.down.down", interrupted)
+    assert main(["down", "--delete-data", "a", "b", "--env", "prod"]) == 130
+    assert "Next: python -m deploy down --delete-data a b --env prod" in capsys.readouterr().err
+
+
+def test_packages_that_a_killed_command_left_go_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, new, other = (tmp_path / name for name in ("kstream-packages-old", "kstream-packages-new", "else"))
+    for folder in (old, new, other):
+        folder.mkdir()
+        (folder / "a.zip").touch()
+    os.utime(old, (0, 0))
+    os.utime(other, (0, 0))
+    with scratch() as own:
+        assert own.parent == tmp_path
+        assert {folder.name for folder in tmp_path.iterdir()} == {new.name, other.name, own.name}
+    assert not own.exists()
+
+
 @pytest.mark.parametrize("make", [showing.Lines, showing.JsonLines])
 def test_events_are_told_a_line_each(
     make: Callable[[], showing.Lines | showing.JsonLines], capsys: pytest.CaptureFixture[str]
@@ -175,14 +215,19 @@ def test_names_of_what_is_held_are_those_that_cloudformation_makes() -> None:
 
 
 def test_down_wants_the_names_of_what_would_be_lost_and_no_others() -> None:
-    found = [
+    held = (
         Held("kept", "stream", kept=True, holds="records"),
         Held("letters", "queue", kept=False, holds="about 3 messages"),
         Held("empty", "queue", kept=False, holds=""),
-    ]
+        Held("strange", "table", kept=True, holds="", ours=False),
+    )
+    found = [leaving.Leaving("shop-stream", held, names=frozenset({"kept", "gone"}))]
     with pytest.raises(DataWouldBeLost, match=r"queue letters \(about 3 messages\)") as lost:
-        deletion.require_named(found, ["kept"])
+        leaving.require_named(found, ["kept"])
     assert lost.value.then == "down --delete-data kept letters"
-    deletion.require_named(found, ["letters"])
+    leaving.require_named(found, ["letters"])
+    leaving.require_named(found, ["letters", "gone"])
     with pytest.raises(ChangeRefused, match="did you mean 'letters'"):
-        deletion.require_named(found, ["leters"])
+        leaving.require_named(found, ["leters"])
+    with pytest.raises(ChangeRefused, match="its tag kstream:pipeline is missing or another's"):
+        leaving.require_named(found, ["letters", "strange"])
