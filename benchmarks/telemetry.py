@@ -51,7 +51,9 @@ def run(*, quick: bool = False) -> Result:
         contenders = {
             OFF: contender(()),
             DEFAULT: contender(None),
-            WATCHED: contender([Logs(), Metrics(service="bench", write=LinesOut(lambda: null, what="lines").put)], followed=True),
+            WATCHED: contender(
+                [Logs(), Metrics(service="bench", write=LinesOut(lambda: null, what="lines").put)], followed=True
+            ),
             XRAY: contender([XRay(sample_rate=0.01)]),
             XRAY_ALL: contender([XRay(sample_rate=0.01, most_sampled=RECORDS, most_records=RECORDS)]),
             OTEL: contender([OpenTelemetry(sample_rate=0.01, tracer_provider=TracerProvider())]),

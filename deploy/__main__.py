@@ -7,6 +7,7 @@ Exit codes: 0 when all is well, 1 when ``lint`` found something, 2 when the conf
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +29,9 @@ OK, FOUND, UNUSABLE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; answers its exit code."""
-    parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(_JsonParser if "--json" in words else _Parser)
+    options, rest = parser.parse_known_args(words)
     if rest:
         parser.set_defaults(usage_error=getattr(options, "usage_error", None))
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -40,24 +42,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _unusable(error, as_json=options.json)
     except ConfigurationError as error:
         return _unusable(InvalidConfiguration(str(options.config), [Problem("", str(error))]), as_json=options.json)
+    except OSError as error:
+        return _no_file(error, options)
+    except KeyboardInterrupt:
+        from deploy.commands import showing
+
+        showing.interrupted(showing.command(options.command, options), as_json=options.json, alone=True)
+        return live.INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """As argparse does it, but with the command's own exit code: 2 would mean that ``plan`` has found changes."""
         self.print_usage(sys.stderr)
-        self.exit(self.get_default("usage_error") or UNUSABLE, f"{self.prog}: error: {message}\n")
+        self.exit(self._code, f"{self.prog}: error: {message}\n")
+
+    @property
+    def _code(self) -> int:
+        return self.get_default("usage_error") or UNUSABLE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m deploy", description="From pipeline.toml to CloudFormation, and to AWS.")
+class _JsonParser(_Parser):
+    def error(self, message: str) -> NoReturn:
+        """For programs: they asked for JSON, whatever else was wrong."""
+        _say(json.dumps({"error": "Usage", "message": message, "next": f"{self.prog} --help"}, ensure_ascii=False))
+        self.exit(self._code)
+
+
+def _endpoint(text: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        usable = False
+    if not usable:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address of an emulator, like http://127.0.0.1:4566")
+    return text
+
+
+def _parser(kind: type[_Parser]) -> argparse.ArgumentParser:
+    parser = kind(prog="python -m deploy", description="From pipeline.toml to CloudFormation, and to AWS.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    shared = _Parser(add_help=False)
+    shared = kind(add_help=False)
     shared.add_argument("--config", type=Path, default=Path("pipeline.toml"), help="the file (pipeline.toml)")
     shared.add_argument("--env", help="lay [env.NAME] over the rest", metavar="NAME")
     # The same options for every command. Those that ask nobody take no notice of it.
-    shared.add_argument("--endpoint-url", metavar="URL", help="an emulator in place of AWS: http://127.0.0.1:4566")
-    plain = _Parser(add_help=False)
+    shared.add_argument(
+        "--endpoint-url", type=_endpoint, metavar="URL", help="an emulator in place of AWS: http://127.0.0.1:4566"
+    )
+    plain = kind(add_help=False)
     plain.add_argument("--json", action="store_true", help="JSON on standard output")
 
     synth = commands.add_parser("synth", parents=[shared, plain], help="write a template for each stack")
@@ -85,12 +120,8 @@ def _synth(options: argparse.Namespace) -> int:
     from deploy.synthesis import stacks
 
     made = stacks(load(options.config, options.env))
-    options.out.mkdir(parents=True, exist_ok=True)
-    for stack in made:
-        (options.out / f"{stack.name}.json").write_text(stack.body, encoding="utf-8")
-    # What the stacks are called and need, for whoever deploys the files by other means.
     listed = output.as_json(output.stacks_json(made, options.out))
-    (options.out / "stacks.json").write_text(f"{listed}\n", encoding="utf-8")
+    output.write_templates(made, listed, options.out)
     if options.json:
         _say(listed)
     else:
@@ -156,6 +187,19 @@ def _schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command
 
     _say(output.as_json(json_schema(Pipeline, title="pipeline.toml")))
     return OK
+
+
+def _no_file(error: OSError, options: argparse.Namespace) -> int:
+    """A file or folder that cannot be read or written."""
+    from deploy import output
+
+    where = str(error.filename or getattr(options, "out", ""))
+    message = f"{where}: {error.strerror or error}" if where else str(error)
+    if options.json:
+        _say(output.as_json({"error": "FileError", "message": message}))
+    else:
+        sys.stderr.write(f"{message}\n")
+    return options.usage_error if "usage_error" in options else UNUSABLE
 
 
 def _unusable(error: InvalidConfiguration, *, as_json: bool) -> int:

@@ -23,7 +23,11 @@ Dimensions = Mapping[str, "Text"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """In force when the metric is above ``threshold``. ``ratio_of``: the metric is divided by this one, in percent."""
+    """In force when the metric is above ``threshold``. ``ratio_of``: the metric is divided by this one, in percent.
+
+    ``subject`` and ``what`` are joined to one name. So no ``what`` is the end of another: ``late`` of ``totals-too`` must
+    not be called as ``too-late`` of ``totals``.
+    """
 
     subject: str
     what: str
@@ -144,6 +148,11 @@ def _consumer(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
         mapping = {"EventSourceMappingUUID": ref(mapping_parameter(name))}
         why = "records were dropped: neither processed nor sent to an on-failure destination"
         yield about("dropped", why, "DroppedEventCount", "Sum", 0, pages=True, dimensions=mapping)
+        if consumer.mapping.on_failure.startswith("arn:"):
+            why = "AWS gave records up: look in its on-failure destination"
+            yield about(
+                "given-up", why, "OnFailureDestinationDeliveredEventCount", "Sum", 0, pages=True, dimensions=mapping
+            )
 
 
 def _own(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
@@ -151,7 +160,7 @@ def _own(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
     dimensions = series.dimensions_of(pipeline, name)
     if dimensions is None:
         return
-    for metric, what, why, pages in (
+    troubles = [
         (metrics.LEDGER_FAILURES, "ledger", "its ledger refuses reads or writes; records may run again", False),
         (metrics.DEAD_LETTER_FAILURES, "letters-refused", "poison cannot be set aside, and holds up its shard", True),
         (
@@ -160,7 +169,11 @@ def _own(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
             "batches do not end in time; a longer timeout, or smaller batches?",
             False,
         ),
-    ):
+    ]
+    if pipeline.consumers[name].dead_letters.startswith(("bucket:", "stream:")):
+        # A queue of its own has the alarm of its depth.
+        troubles.append((metrics.DEAD_LETTERED, "set-aside", "poison records were set aside: look at them", True))
+    for metric, what, why, pages in troubles:
         yield Alarm(
             subject=name, what=what, why=f"Consumer {name}: {why}", namespace=metrics.NAMESPACE, metric=metric.name,
             statistic="Sum", threshold=0, dimensions=dimensions, pages=pages,
@@ -179,7 +192,7 @@ def _age(pipeline: Pipeline, name: str, function: Dimensions) -> Iterator[Alarm]
     for what, why, seconds, pages in (
         ("late", f"more than {warn} s behind", warn, False),
         (
-            "too-late",
+            "overdue",
             "a quarter of the retention behind; older ones are lost",
             _quarter(pipeline, name),
             True,

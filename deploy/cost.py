@@ -48,6 +48,9 @@ METRIC_MONTH = 0.30
 WEB_ACL_MONTH = 5.00
 WEB_ACL_RULE_MONTH = 1.00
 
+EVENT_COUNTS = 7
+"""Series that a mapping's ``EventCount`` makes at most (Lambda developer guide, "Event source mapping metrics")."""
+
 
 _DAY, _WEEK = 24, 7 * 24
 
@@ -99,6 +102,7 @@ def _streams(pipeline: Pipeline) -> Iterator[Cost]:
             if stream.retention_hours > _WEEK:
                 yield Cost(f"Stream {name}, kept for longer", None, "GB that are older than a week")
         yield from _fan_out(pipeline, key)
+    yield from _fan_out_elsewhere(pipeline)
 
 
 def _fan_out(pipeline: Pipeline, key: str) -> Iterator[Cost]:
@@ -111,9 +115,22 @@ def _fan_out(pipeline: Pipeline, key: str) -> Iterator[Cost]:
         yield Cost(what, monthly, "and each GB read")
 
 
+def _fan_out_elsewhere(pipeline: Pipeline) -> Iterator[Cost]:
+    for name, consumer in pipeline.consumers.items():
+        if consumer.stream_arn and consumer.fan_out:
+            stream = consumer.stream_arn.rpartition("/")[2]
+            yield Cost(f"Enhanced fan-out of {stream} to {name}", None, "each hour of its shards, and each GB read")
+
+
 def _api(pipeline: Pipeline) -> Iterator[Cost]:
     if pipeline.ingest is not None and pipeline.ingest.web_acl:
         yield Cost("Web ACL of the ingest API", WEB_ACL_MONTH + WEB_ACL_RULE_MONTH, "and each million requests")
+    if pipeline.ingest is not None:
+        # Counts, errors of two kinds, two latencies (API Gateway, "Amazon API Gateway dimensions and metrics").
+        methods = 2 * len(pipeline.ingest.streams) + 1
+        most = f"up to {5 * methods * METRIC_MONTH:,.2f} a month, by the hours in use"
+        why = f"5 series of each of {methods} methods: {most}"
+        yield Cost("Detailed metrics of the ingest API", None, why)
 
 
 def _monitoring(pipeline: Pipeline) -> Iterator[Cost]:
@@ -134,6 +151,10 @@ def _by_use(pipeline: Pipeline) -> Iterator[Cost]:
         most = f"up to {each * len(sending):,.2f} a month, by the hours in use"
         why = f"{len(metrics.ALL)} series of each of {len(sending)} consumers: {most}"
         yield Cost("kstream's own metrics", None, why)
+    for name, consumer in pipeline.consumers.items():
+        if consumer.mapping.event_count_metrics:
+            most = f"up to {EVENT_COUNTS * METRIC_MONTH:,.2f} a month, by the hours in use"
+            yield Cost(f"Event counts of the mapping of {name}", None, f"up to {EVENT_COUNTS} series: {most}")
     if pipeline.consumers:
         yield Cost("Lambda, queues, logs, traces", None, "invocations and their duration, requests, GB of lines")
     if any(consumer.ledger == "dynamodb" for consumer in pipeline.consumers.values()) or pipeline.tables:

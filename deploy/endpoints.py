@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deploy.config.services import ENDPOINTS
 from deploy.permissions import TRACES, Caller, grants
+from kstream import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,34 +21,27 @@ if TYPE_CHECKING:
 
 GATEWAYS = frozenset({"dynamodb", "s3"})
 """Endpoints in the route table. They cost nothing."""
+API = "execute-api"
+"""The endpoint by which private APIs are called."""
 
-# IAM's name of a service is not always that of its endpoint (VPC User Guide, "AWS services that integrate with AWS
-# PrivateLink").
-_ENDPOINTS = {
-    "kinesis": "kinesis-streams",
-    "cloudwatch": "monitoring",
-    "ses": "email-smtp",
-    "states": "states",
-    "execute-api": "execute-api",
-}
+
+class NoRoutes(ConfigurationError):
+    """An endpoint in route tables, and no table is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One endpoint. ``service`` is the last part of its name: ``kinesis-streams``."""
+    """One endpoint. ``service`` is the last part of its name: ``kinesis-streams``. ``api``: the private ingest API is
+    called by it, whoever else calls by it besides."""
 
     service: str
     reasons: tuple[str, ...]
     grants: tuple[Grant, ...]
+    api: bool = False
 
     @property
     def gateway(self) -> bool:
         return self.service in GATEWAYS
-
-
-def endpoint_of(service: str) -> str:
-    """The endpoint of a service that IAM calls ``service``."""
-    return _ENDPOINTS.get(service, service)
 
 
 def needs(pipeline: Pipeline) -> list[Need]:
@@ -57,38 +52,57 @@ def needs(pipeline: Pipeline) -> list[Need]:
     found: dict[str, list[tuple[str, Grant | None]]] = {}
     for name, consumer in pipeline.consumers.items():
         if pipeline.in_vpc(consumer):
-            for grant in _asked(pipeline, name):
-                found.setdefault(endpoint_of(grant.service), []).append((f"{name}: {grant.why}", grant))
-    if pipeline.ingest is not None and pipeline.ingest.private:
-        found.setdefault("execute-api", []).append(("the private ingest API", None))
-    return [
-        Need(service, tuple(why for why, _ in asked), tuple(grant for _, grant in asked if grant is not None))
+            for service, grant in _asked(pipeline, name):
+                found.setdefault(service, []).append((f"{name}: {grant.why}", grant))
+    if pipeline.ingest is not None and pipeline.ingest.private and pipeline.ingest.vpc_endpoint_id is None:
+        found.setdefault(API, []).append(("the private ingest API", None))
+    made = [
+        Need(
+            service,
+            tuple(why for why, _ in asked),
+            tuple(grant for _, grant in asked if grant is not None),
+            api=any(grant is None for _, grant in asked),
+        )
         for service, asked in sorted(found.items())
         if service not in network.existing_endpoints
     ]
+    _check_routes(pipeline, made)
+    return made
 
 
-def _asked(pipeline: Pipeline, name: str) -> Iterator[Grant]:
-    """What the consumer calls through the VPC."""
+def _check_routes(pipeline: Pipeline, made: list[Need]) -> None:
+    network = pipeline.network
+    gateways = [need for need in made if need.gateway]
+    if gateways and network is not None and network.vpc_id is not None and not network.route_table_ids:
+        services = " and ".join(need.service for need in gateways)
+        raise NoRoutes(
+            f"network.route_table_ids is missing: {services} is called by route tables ({gateways[0].reasons[0]}). Name "
+            f"those of subnet_ids, or {services} in existing_endpoints if the VPC has a way there"
+        )
+
+
+def _asked(pipeline: Pipeline, name: str) -> Iterator[tuple[str, Grant]]:
+    """What the consumer calls through the VPC, and by which endpoint."""
     traced = pipeline.network is not None and pipeline.network.xray_endpoint
     for grant in grants(pipeline, name):
         if grant.caller is Caller.CODE or (traced and grant.sid == TRACES):
-            yield grant
+            endpoint = ENDPOINTS[grant.service]
+            if endpoint is not None:
+                yield endpoint, grant
 
 
 def policy(need: Need) -> dict[str, Any]:
     """What the endpoint lets through: the actions of the roles that use it, on the same ARNs, from this account."""
-    if not need.grants:
-        # Who may put is the API's to decide; a caller who signs nothing has no account.
-        anyone = {
-            "Sid": "Api",
-            "Effect": "Allow",
-            "Principal": "*",
-            "Action": ["execute-api:Invoke"],
-            "Resource": ["*"],
-        }
-        return {"Version": "2012-10-17", "Statement": [anyone]}
-    statements = [
+    # Who may put is the API's to decide; a caller who signs nothing has no account.
+    anyone = {
+        "Sid": "Api",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["execute-api:Invoke"],
+        "Resource": ["*"],
+    }
+    statements: list[dict[str, Any]] = [anyone] if need.api else []
+    statements += [
         {
             "Sid": f"Need{number}",
             "Effect": "Allow",
@@ -112,7 +126,7 @@ def _by_resources(asked: Iterable[Grant]) -> list[tuple[tuple[Any, ...], set[str
 def by_consumer(pipeline: Pipeline) -> Mapping[str, frozenset[str]]:
     """The endpoints that each consumer in the VPC goes through."""
     return {
-        name: frozenset(endpoint_of(grant.service) for grant in _asked(pipeline, name))
+        name: frozenset(endpoint for endpoint, _ in _asked(pipeline, name))
         for name, consumer in pipeline.consumers.items()
         if pipeline.in_vpc(consumer)
     }

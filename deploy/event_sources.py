@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from deploy import naming
 from deploy.config import SourceKind
-from deploy.template import att, ref, resource
+from deploy.template import Resources, att, ref, resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy.config import Consumer, Pipeline
-    from deploy.template import Json, Resources, Text
+    from deploy.template import Json, Text
     from kstream import EventSourceMapping
 
 MAPPING = "Mapping"
@@ -25,7 +25,7 @@ def mapping(pipeline: Pipeline, name: str, *, function: str, on_failure: Text | 
     """The mapping, and the registered consumer of the stream if it reads with one. ``on_failure``: an ARN."""
     consumer = pipeline.consumers[name]
     source: Text = naming.source_arn(pipeline, name)
-    resources: Resources = {}
+    resources = Resources()
     if consumer.fan_out:
         resources[FAN_OUT] = resource(
             "AWS::Kinesis::StreamConsumer",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deploy import event_sources, naming, permissions, series
+from deploy import environment, event_sources, naming, permissions
 from deploy.network import SUBNETS, security_group_id
 from deploy.stacks import ArtifactOf, Holding, OutputOf, Stack
-from deploy.template import att, ref, resource, sub, template
+from deploy.template import Outputs, Resources, att, ref, resource, template
 
 if TYPE_CHECKING:
     from deploy.config import Pipeline
     from deploy.stacks import Parameter
-    from deploy.template import Json, Resources, Text
+    from deploy.template import Json
 
 FUNCTION, ROLE, LOGS, LEDGER = "Function", "Role", "Logs", "Ledger"
 LAYER, DEAD_LETTERS, ON_FAILURE = "Layer", "DeadLetters", "OnFailure"
@@ -33,20 +33,22 @@ _MEANINGS = {
 def stack(pipeline: Pipeline, name: str, before: tuple[str, ...]) -> Stack:
     """``before``: full names of the stacks that it needs."""
     consumer = pipeline.consumers[name]
-    resources: Resources = {
-        ROLE: resource("AWS::IAM::Role", permissions.role(pipeline, name)),
-        LOGS: resource(
-            "AWS::Logs::LogGroup",
-            {
-                "LogGroupName": f"/aws/lambda/{naming.function_name(pipeline, name)}",
-                "RetentionInDays": consumer.log_retention_days,
-            },
-            keep=False,
-        ),
-        **_stores(pipeline, name),
-        **_layer(pipeline, name),
-        FUNCTION: _function(pipeline, name),
-    }
+    resources = Resources(
+        {
+            ROLE: resource("AWS::IAM::Role", permissions.role(pipeline, name)),
+            LOGS: resource(
+                "AWS::Logs::LogGroup",
+                {
+                    "LogGroupName": f"/aws/lambda/{naming.function_name(pipeline, name)}",
+                    "RetentionInDays": consumer.log_retention_days,
+                },
+                keep=False,
+            ),
+        },
+        _stores(pipeline, name),
+        _layer(pipeline, name),
+        {FUNCTION: _function(pipeline, name)},
+    )
     to = event_sources.on_failure(pipeline, name, ON_FAILURE)
     resources |= event_sources.mapping(pipeline, name, function=FUNCTION, on_failure=to)
     parameters: dict[str, Parameter] = {
@@ -55,7 +57,7 @@ def stack(pipeline: Pipeline, name: str, before: tuple[str, ...]) -> Stack:
         **({"LayerKey": ArtifactOf(name, "layer")} if LAYER in resources else {}),
         **_place(pipeline, name),
     }
-    outputs: dict[str, Text] = {"FunctionArn": att(FUNCTION, "Arn"), "MappingId": att(event_sources.MAPPING, "Id")}
+    outputs = Outputs({"FunctionArn": att(FUNCTION, "Arn"), "MappingId": att(event_sources.MAPPING, "Id")})
     outputs |= {f"{queue}Url": ref(queue) for queue in (DEAD_LETTERS, ON_FAILURE) if queue in resources}
     return Stack(
         name=naming.stack_name(pipeline, f"consumer-{name}"),
@@ -90,7 +92,9 @@ def _function(pipeline: Pipeline, name: str) -> dict[str, Any]:
             "Role": att(ROLE, "Arn"),
             "Code": {"S3Bucket": ref("CodeBucket"), "S3Key": ref("CodeKey")},
             "Layers": [ref(LAYER)] if consumer.dependencies == "layer" else None,
-            "Environment": _environment(pipeline, name),
+            "Environment": {
+                "Variables": environment.variables(pipeline, name, ledger=LEDGER, dead_letters=DEAD_LETTERS)
+            },
             "LoggingConfig": {"LogGroup": ref(LOGS)},
             "TracingConfig": {"Mode": "Active"} if consumer.tracing else None,
             "VpcConfig": _vpc() if pipeline.in_vpc(consumer) else None,
@@ -102,7 +106,7 @@ def _layer(pipeline: Pipeline, name: str) -> Resources:
     """Another content is another version of it. The function takes that one, and CloudFormation the old one away."""
     consumer = pipeline.consumers[name]
     if consumer.dependencies != "layer":
-        return {}
+        return Resources()
     properties = {
         "LayerName": naming.layer_name(pipeline, name),
         "Description": f"kstream and the dependencies of {naming.function_name(pipeline, name)}",
@@ -110,43 +114,12 @@ def _layer(pipeline: Pipeline, name: str) -> Resources:
         "CompatibleArchitectures": [consumer.architecture],
         "Content": {"S3Bucket": ref("CodeBucket"), "S3Key": ref("LayerKey")},
     }
-    return {LAYER: resource("AWS::Lambda::LayerVersion", properties)}
-
-
-def _environment(pipeline: Pipeline, name: str) -> Json:
-    consumer = pipeline.consumers[name]
-    variables: dict[str, Text] = {
-        **consumer.environment,
-        "KSTREAM_METRICS": "emf",
-        "KSTREAM_SERVICE": pipeline.prefix,
-        "KSTREAM_TRACING": "xray" if consumer.tracing else "off",
-        **series.variables(pipeline, name),
-    }
-    for use in consumer.uses:
-        if use.variable and use.bucket:
-            variables[use.variable] = naming.bucket_name(pipeline, use.bucket)
-        elif use.variable and use.table:
-            variables[use.variable] = naming.table_name(pipeline, use.table)
-        elif use.variable and use.stream:
-            variables[use.variable] = pipeline.stream_name(use.stream)
-    if consumer.ledger == "dynamodb":
-        variables["KSTREAM_LEDGER"] = sub(f"dynamodb:${{{LEDGER}}}")
-    kind, _, where = consumer.dead_letters.partition(":")
-    if kind == "queue":
-        variables["KSTREAM_DEAD_LETTERS"] = sub(f"sqs:${{{DEAD_LETTERS}}}")
-    elif kind == "stream":
-        variables["KSTREAM_DEAD_LETTERS"] = f"kinesis:{pipeline.stream_name(where)}"
-    elif kind == "bucket":
-        bucket, _, prefix = where.partition("/")
-        called = naming.bucket_name(pipeline, bucket)
-        at = f"s3:{called if isinstance(called, str) else called['Fn::Sub']}/{prefix}"
-        variables["KSTREAM_DEAD_LETTERS"] = at if isinstance(called, str) else sub(at)
-    return {"Variables": dict(sorted(variables.items()))}
+    return Resources({LAYER: resource("AWS::Lambda::LayerVersion", properties)})
 
 
 def _stores(pipeline: Pipeline, name: str) -> Resources:
     consumer = pipeline.consumers[name]
-    stores: Resources = {}
+    stores = Resources()
     if consumer.ledger == "dynamodb":
         stores[LEDGER] = _ledger(naming.ledger_name(pipeline, name))
     if consumer.dead_letters == "queue":

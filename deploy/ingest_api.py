@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from deploy import naming
 from deploy.network import API_ENDPOINT
 from deploy.stacks import OutputOf, Stack
-from deploy.template import arn, att, compact, logical, ref, resource, sub, template
+from deploy.template import Outputs, Resources, arn, att, compact, logical, ref, resource, sub, template
 from kstream.ingest.api import ApiKeys, Cognito, Iam, IngestApi, IngestStream, Jwt, LambdaFunction
 from kstream.ingest.openapi import deployed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy.config import Door, Ingest, Pipeline
     from deploy.stacks import Parameter
-    from deploy.template import Json, Resources, Text
+    from deploy.template import Json, Text
     from kstream.ingest.api import Lock
 
 API, ROLE, STAGE, LOGS = "Api", "Role", "Stage", "AccessLogs"
@@ -34,29 +36,32 @@ def stack(pipeline: Pipeline, before: tuple[str, ...]) -> Stack | None:
         return None
     body = deployed(api_of(pipeline, ingest))
     # A deployment is a copy of the API as it was. Only a new one ships a change, so its name follows from the content.
-    frozen = [body, _policy() if ingest.private else None]
+    frozen = [body, _policy(ingest) if ingest.private else None]
     deployment = f"Deployment{sha256(compact(frozen).encode()).hexdigest()[:16]}"
     parameters: dict[str, Parameter] = {}
-    if ingest.private:
+    if ingest.private and ingest.vpc_endpoint_id is None:
         parameters[_ENDPOINT] = OutputOf(naming.stack_name(pipeline, "network"), f"{API_ENDPOINT}Id")
-    resources: Resources = {
-        ROLE: resource("AWS::IAM::Role", _role(pipeline, ingest)),
-        LOGS: resource(
-            "AWS::Logs::LogGroup",
-            {"LogGroupName": f"/kstream/{pipeline.prefix}/ingest", "RetentionInDays": ingest.log_retention_days},
-            keep=False,
-        ),
-        API: _api(pipeline, ingest, body),
-        deployment: resource("AWS::ApiGateway::Deployment", {"RestApiId": ref(API)}),
-        STAGE: _stage(ingest, deployment),
-        **(_log_role() if ingest.manage_log_role else {}),
-        **_keys(pipeline, ingest),
-        **_authorizers(ingest),
-        **(_web_acl(pipeline, ingest) if ingest.web_acl else {}),
-    }
+    resources = Resources(
+        {
+            ROLE: resource("AWS::IAM::Role", _role(pipeline, ingest)),
+            LOGS: resource(
+                "AWS::Logs::LogGroup",
+                {"LogGroupName": f"/kstream/{pipeline.prefix}/ingest", "RetentionInDays": ingest.log_retention_days},
+                keep=False,
+            ),
+            API: _api(pipeline, ingest, body),
+            deployment: resource("AWS::ApiGateway::Deployment", {"RestApiId": ref(API)}),
+            STAGE: _stage(ingest, deployment),
+        },
+        _log_role() if ingest.manage_log_role else {},
+        _keys(pipeline, ingest),
+        _authorizers(ingest),
+        _web_acl(pipeline, ingest) if ingest.web_acl else {},
+    )
     url = f"https://${{{API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{ingest.stage}"
-    outputs: dict[str, Text] = {"Url": sub(url), "ApiId": ref(API)}
-    outputs |= {logical(name, "KeyId"): ref(logical(name, "Key")) for name in _producers(ingest)}
+    outputs = Outputs({"Url": sub(url), "ApiId": ref(API)})
+    for name in ingest.producers if ingest.has_keys else ():
+        outputs[logical(name, "KeyId")] = ref(logical(name, "Key"))
     return Stack(
         name=naming.stack_name(pipeline, "ingest"),
         role="ingest",
@@ -115,7 +120,7 @@ def _locks(door: Door) -> tuple[Lock, ...]:
 def _api(pipeline: Pipeline, ingest: Ingest, body: Json) -> dict[str, Any]:
     endpoint: dict[str, Any] = {"Types": ["REGIONAL"]}
     if ingest.private:
-        endpoint = {"Types": ["PRIVATE"], "VpcEndpointIds": [ref(_ENDPOINT)]}
+        endpoint = {"Types": ["PRIVATE"], "VpcEndpointIds": [_endpoint(ingest)]}
     return resource(
         "AWS::ApiGateway::RestApi",
         {
@@ -123,13 +128,17 @@ def _api(pipeline: Pipeline, ingest: Ingest, body: Json) -> dict[str, Any]:
             "Description": f"Puts records into {', '.join(map(pipeline.stream_name, ingest.streams))}",
             "EndpointConfiguration": endpoint,
             "FailOnWarnings": True,
-            "Policy": _policy() if ingest.private else None,
+            "Policy": _policy(ingest) if ingest.private else None,
             "Body": body,
         },
     )
 
 
-def _policy() -> Json:
+def _endpoint(ingest: Ingest) -> Text:
+    return ingest.vpc_endpoint_id or ref(_ENDPOINT)
+
+
+def _policy(ingest: Ingest) -> Json:
     """A private API is called through its own endpoint or not at all."""
     everything = ["execute-api:/*"]
     return {
@@ -141,7 +150,7 @@ def _policy() -> Json:
                 "Principal": "*",
                 "Action": "execute-api:Invoke",
                 "Resource": everything,
-                "Condition": {"StringNotEquals": {"aws:SourceVpce": ref(_ENDPOINT)}},
+                "Condition": {"StringNotEquals": {"aws:SourceVpce": _endpoint(ingest)}},
             },
         ],
     }
@@ -217,7 +226,7 @@ def _role(pipeline: Pipeline, ingest: Ingest) -> Json:
     }
 
 
-def _log_role() -> Resources:
+def _log_role() -> Mapping[str, dict[str, Any]]:
     """The account's one role for API Gateway's logs. Others may use it by now, so it stays when this stack goes."""
     managed = "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
     role = {"AssumeRolePolicyDocument": _trust(), "ManagedPolicyArns": [sub(managed)]}
@@ -227,21 +236,17 @@ def _log_role() -> Resources:
     }
 
 
-def _producers(ingest: Ingest) -> tuple[str, ...]:
-    return ingest.producers if ingest.has_keys else ()
-
-
 def _keys(pipeline: Pipeline, ingest: Ingest) -> Resources:
     """A key for each producer, under one plan. API Gateway makes their values; nobody has to send them around."""
     if not ingest.has_keys:
-        return {}
+        return Resources()
     plan = {
         "UsagePlanName": api_name(pipeline),
         "ApiStages": [{"ApiId": ref(API), "Stage": ref(STAGE)}],
         "Throttle": {"RateLimit": ingest.requests_per_second, "BurstLimit": ingest.burst},
         "Quota": {"Limit": ingest.keys_per_day, "Period": "DAY"},
     }
-    resources: Resources = {"UsagePlan": resource("AWS::ApiGateway::UsagePlan", plan)}
+    resources = Resources({"UsagePlan": resource("AWS::ApiGateway::UsagePlan", plan)})
     for name in ingest.producers:
         key = logical(name, "Key")
         resources[key] = resource(
@@ -254,7 +259,7 @@ def _keys(pipeline: Pipeline, ingest: Ingest) -> Resources:
     return resources
 
 
-def _authorizers(ingest: Ingest) -> Resources:
+def _authorizers(ingest: Ingest) -> Mapping[str, dict[str, Any]]:
     """API Gateway may call the Lambda authorizers."""
     functions = sorted({door.function_arn for door in ingest.streams.values() if door.function_arn})
     return {
@@ -271,7 +276,7 @@ def _authorizers(ingest: Ingest) -> Resources:
     }
 
 
-def _web_acl(pipeline: Pipeline, ingest: Ingest) -> Resources:
+def _web_acl(pipeline: Pipeline, ingest: Ingest) -> Mapping[str, dict[str, Any]]:
     metric = {"CloudWatchMetricsEnabled": True, "SampledRequestsEnabled": False}
     rule = {
         "Name": "requests-per-address",

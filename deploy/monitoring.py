@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from deploy import alarms, dashboard
 from deploy.naming import stack_name
 from deploy.stacks import OutputOf, Stack
-from deploy.template import ref, resource, template
+from deploy.template import Outputs, Resources, ref, resource, template
 
 if TYPE_CHECKING:
     from deploy.alarms import Alarm
     from deploy.config import Pipeline
     from deploy.stacks import Parameter
-    from deploy.template import Resources
 
 AT_RISK = "PipelineAtRisk"
 MOST_CHILDREN = 100
@@ -26,7 +25,7 @@ def stack(pipeline: Pipeline, before: tuple[str, ...]) -> Stack | None:
     if not monitoring.enabled:
         return None
     made = alarms.of(pipeline)
-    resources: Resources = {alarm.logical_id: alarm.resource(pipeline) for alarm in made}
+    resources = Resources(*({alarm.logical_id: alarm.resource(pipeline)} for alarm in made))
     resources |= _at_risk(pipeline, [alarm for alarm in made if alarm.pages])
     resources["Dashboard"] = resource(
         "AWS::CloudWatch::Dashboard",
@@ -44,7 +43,7 @@ def stack(pipeline: Pipeline, before: tuple[str, ...]) -> Stack | None:
             f"{pipeline.prefix}: alarms and dashboard",
             resources,
             parameters=dict.fromkeys(parameters, "The id of the consumer's event source mapping"),
-            outputs={"Dashboard": ref("Dashboard")},
+            outputs=Outputs({"Dashboard": ref("Dashboard")}),
         ),
         parameters=parameters,
         dependencies=before,
@@ -57,19 +56,15 @@ def _at_risk(pipeline: Pipeline, pages: list[Alarm]) -> Resources:
     parts = [pages[start : start + MOST_CHILDREN] for start in range(0, len(pages), MOST_CHILDREN)]
     if len(parts) <= 1:
         names = [alarm.name(pipeline) for alarm in pages]
-        return {AT_RISK: _composite(pipeline, "at-risk", names, [alarm.logical_id for alarm in pages])} if pages else {}
-    resources: Resources = {
-        f"{AT_RISK}{number}": _composite(
-            pipeline,
-            f"at-risk-{number}",
-            [alarm.name(pipeline) for alarm in part],
-            [alarm.logical_id for alarm in part],
-            tells=False,
-        )
-        for number, part in enumerate(parts, 1)
-    }
+        ids = [alarm.logical_id for alarm in pages]
+        return Resources({AT_RISK: _composite(pipeline, "at-risk", names, ids)} if pages else {})
+    resources = Resources()
+    for number, part in enumerate(parts, 1):
+        names, ids = [alarm.name(pipeline) for alarm in part], [alarm.logical_id for alarm in part]
+        resources[f"{AT_RISK}{number}"] = _composite(pipeline, f"at-risk-{number}", names, ids, tells=False)
     names = [f"{pipeline.prefix}-at-risk-{number}" for number in range(1, len(parts) + 1)]
-    return {**resources, AT_RISK: _composite(pipeline, "at-risk", names, list(resources))}
+    resources[AT_RISK] = _composite(pipeline, "at-risk", names, list(resources))
+    return resources
 
 
 def _composite(

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from deploy.config import Pipeline
     from deploy.template import Json, Text
 
+OWNER_TAG = "kstream:pipeline"
+"""On everything that outlives its stack: whose it is, by the pipeline's prefix. Another key than that of the stack's own
+tag, which CloudFormation hands on to resources: no tag stands there twice."""
+
+
+def owner_tags(pipeline: Pipeline) -> list[dict[str, str]]:
+    return [{"Key": OWNER_TAG, "Value": pipeline.prefix}]
+
 
 def stack_name(pipeline: Pipeline, role: str) -> str:
     return f"{pipeline.prefix}-{role}"

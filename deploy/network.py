@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any
 from deploy.endpoints import GATEWAYS, by_consumer, needs, policy
 from deploy.naming import stack_name
 from deploy.stacks import PrefixListOf, Stack
-from deploy.template import att, logical, ref, resource, sub, template
+from deploy.template import Outputs, Resources, att, logical, ref, resource, sub, template
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy.config import Consumer, Network, Pipeline
     from deploy.endpoints import Need
     from deploy.stacks import Parameter
-    from deploy.template import Json, Resources, Text
+    from deploy.template import Json, Text
 
 SUBNETS = "Subnets"
 """The output with the subnets, separated by commas."""
 VPC = "VpcId"
-ENDPOINT_GROUP = "EndpointsSecurityGroup"
+# A consumer's own group ends in "SecurityGroup", whatever the consumer is called.
+ENDPOINT_GROUP = "SecurityGroupOfEndpoints"
 API_ENDPOINT = "ExecuteApiEndpoint"
-API_GROUP = "ApiSecurityGroup"
+API_GROUP = "SecurityGroupOfApi"
 
 # A security group without any rule for what goes out lets everything out.
 _NOTHING_OUT = {"IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "Nothing goes out"}
@@ -32,19 +35,19 @@ def stack(pipeline: Pipeline) -> Stack | None:
     if network is None:
         return None
     asked = needs(pipeline)
-    own = _vpc(pipeline, network) if network.vpc_id is None else {}
+    own = _vpc(pipeline, network) if network.vpc_id is None else Resources()
     parameters: dict[str, Parameter] = {
         _prefix_list(service): PrefixListOf(service)
         for service in sorted(GATEWAYS & set().union(*by_consumer(pipeline).values()))
     }
-    resources: Resources = {
-        **own,
-        **_security_groups(pipeline, network, asked),
-        **_api_group(pipeline, network),
-        **_endpoints(network, asked),
-    }
+    resources = Resources(
+        own,
+        _security_groups(pipeline, network, asked),
+        _api_group(pipeline, network),
+        _endpoints(network, asked),
+    )
     subnets = [ref(_subnet(zone)) for zone in range(network.zones)] if own else list(network.subnet_ids)
-    outputs: dict[str, Text] = {VPC: _vpc_id(network), SUBNETS: {"Fn::Join": [",", subnets]}}
+    outputs = Outputs({VPC: _vpc_id(network), SUBNETS: {"Fn::Join": [",", subnets]}})
     outputs |= {
         f"{security_group_id(name)}Id": att(security_group_id(name), "GroupId") for name in by_consumer(pipeline)
     }
@@ -86,13 +89,12 @@ def _vpc_id(network: Network) -> Text:
 
 def _vpc(pipeline: Pipeline, network: Network) -> Resources:
     called = [{"Key": "Name", "Value": pipeline.prefix}]
-    resources: Resources = {
-        "Vpc": resource(
-            "AWS::EC2::VPC",
-            {"CidrBlock": network.cidr, "EnableDnsSupport": True, "EnableDnsHostnames": True, "Tags": called},
-        ),
-        "Routes": resource("AWS::EC2::RouteTable", {"VpcId": ref("Vpc"), "Tags": called}),
-    }
+    resources = Resources(_flow_log(pipeline, network))
+    resources["Vpc"] = resource(
+        "AWS::EC2::VPC",
+        {"CidrBlock": network.cidr, "EnableDnsSupport": True, "EnableDnsHostnames": True, "Tags": called},
+    )
+    resources["Routes"] = resource("AWS::EC2::RouteTable", {"VpcId": ref("Vpc"), "Tags": called})
     for zone, cidr in enumerate(network.subnet_cidrs):
         resources[_subnet(zone)] = resource(
             "AWS::EC2::Subnet",
@@ -108,10 +110,10 @@ def _vpc(pipeline: Pipeline, network: Network) -> Resources:
             "AWS::EC2::SubnetRouteTableAssociation",
             {"SubnetId": ref(_subnet(zone)), "RouteTableId": ref("Routes")},
         )
-    return resources | _flow_log(pipeline, network)
+    return resources
 
 
-def _flow_log(pipeline: Pipeline, network: Network) -> Resources:
+def _flow_log(pipeline: Pipeline, network: Network) -> Mapping[str, dict[str, Any]]:
     name = f"/kstream/{pipeline.prefix}/flow-log"
     group = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:" + name
     statements = [
@@ -155,7 +157,7 @@ def _flow_log(pipeline: Pipeline, network: Network) -> Resources:
 
 def _security_groups(pipeline: Pipeline, network: Network, asked: list[Need]) -> Resources:
     interfaces = {need.service for need in asked if need.grants and not need.gateway}
-    resources: Resources = {}
+    resources = Resources()
     if interfaces:
         resources[ENDPOINT_GROUP] = _group(network, f"{pipeline.prefix}: VPC endpoints", [_NOTHING_OUT])
     for name, used in by_consumer(pipeline).items():
@@ -180,9 +182,9 @@ def _security_groups(pipeline: Pipeline, network: Network, asked: list[Need]) ->
 def _api_group(pipeline: Pipeline, network: Network) -> Resources:
     """Who may reach the endpoint of a private API."""
     ingest = pipeline.ingest
-    if ingest is None or not ingest.private:
-        return {}
-    resources: Resources = {API_GROUP: _group(network, f"{pipeline.prefix}: the ingest API", [_NOTHING_OUT])}
+    if ingest is None or not ingest.private or ingest.vpc_endpoint_id is not None:
+        return Resources()
+    resources = Resources({API_GROUP: _group(network, f"{pipeline.prefix}: the ingest API", [_NOTHING_OUT])})
     for number, caller in enumerate(ingest.callers, 1):
         resources[f"{API_GROUP}From{number}"] = resource(
             "AWS::EC2::SecurityGroupIngress",
@@ -231,7 +233,7 @@ def _endpoints(network: Network, asked: list[Need]) -> Resources:
     own = network.vpc_id is None
     subnets = [ref(_subnet(zone)) for zone in range(network.zones)] if own else list(network.subnet_ids)
     routes = [ref("Routes")] if own else list(network.route_table_ids)
-    resources: Resources = {}
+    resources = Resources()
     for need in asked:
         properties: dict[str, Any] = {
             "VpcId": _vpc_id(network),
@@ -245,7 +247,10 @@ def _endpoints(network: Network, asked: list[Need]) -> Resources:
                 "VpcEndpointType": "Interface",
                 "PrivateDnsEnabled": True,
                 "SubnetIds": subnets,
-                "SecurityGroupIds": [att(ENDPOINT_GROUP if need.grants else API_GROUP, "GroupId")],
+                "SecurityGroupIds": [
+                    *([att(ENDPOINT_GROUP, "GroupId")] if need.grants else []),
+                    *([att(API_GROUP, "GroupId")] if need.api else []),
+                ],
             }
         resources[logical(need.service, "Endpoint")] = resource("AWS::EC2::VPCEndpoint", properties)
     return resources

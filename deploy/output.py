@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from deploy.package import Package
     from deploy.stacks import Parameter, Stack
 
+# CloudFormation's own rule, so that no other file is meant.
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 _COLOURS = {"error": "red", "warning": "yellow"}
 
 
@@ -56,6 +59,30 @@ def stacks_json(stacks: Sequence[Stack], out: Path) -> list[dict[str, Any]]:
         }
         for stack in stacks
     ]
+
+
+def write_templates(stacks: Sequence[Stack], listed: str, out: Path) -> None:
+    """A file for each stack, and ``stacks.json``: what they are called and need, for whoever deploys them by other means.
+
+    What the ``stacks.json`` before listed and is not among them any more is taken away. Other files stay.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    index = out / "stacks.json"
+    for name in _listed_before(index) - {stack.name for stack in stacks}:
+        (out / f"{name}.json").unlink(missing_ok=True)
+    for stack in stacks:
+        (out / f"{stack.name}.json").write_text(stack.body, encoding="utf-8")
+    index.write_text(f"{listed}\n", encoding="utf-8")
+
+
+def _listed_before(index: Path) -> set[str]:
+    """Names of stacks; none if nobody can tell."""
+    try:
+        found = json.loads(index.read_text(encoding="utf-8"))
+        names = {one["name"] for one in found}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return set()
+    return {name for name in names if isinstance(name, str) and _STACK_NAME.fullmatch(name)}
 
 
 def show_stacks(console: Console, stacks: Sequence[Stack], out: Path) -> None:

@@ -14,7 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy import wheels
+from deploy import handlers, wheels
+from deploy.config.problems import nearest
 from kstream import ConfigurationError
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def layer_package(pipeline: Pipeline, name: str, *, root: Path, out: Path) -> Pa
 
 
 def code(consumer: Consumer, root: Path) -> Iterator[tuple[str, bytes]]:
-    """The consumer's own files, with the ``__init__.py`` of each package above."""
+    """The consumer's own files, with the ``__init__.py`` of each package above. What is found in folders leaves out names
+    that begin with a dot: ``.env`` and ``.git`` are nobody's code."""
+    root = root.resolve()
     for path in _included(consumer, root):
         if not path.is_relative_to(root):
             raise PackageError(f"{path} is outside of {root}: a function holds what lies below its pipeline.toml")
@@ -98,9 +101,24 @@ def code(consumer: Consumer, root: Path) -> Iterator[tuple[str, bytes]]:
             init = root / parent / "__init__.py"
             if parent.parts and init.is_file():
                 yield init.relative_to(root).as_posix(), init.read_bytes()
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                yield file.relative_to(root).as_posix(), file.read_bytes()
+        for file in _found(path, root) if path.is_dir() else [path]:
+            yield file.relative_to(root).as_posix(), file.read_bytes()
+
+
+def _found(folder: Path, root: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name == "__pycache__":
+            continue
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            raise PackageError(
+                f"{path} leads to {path.resolve()}, outside of {root}: copy it, or leave it out by include"
+            )
+        if path.is_dir():
+            if path.is_symlink():
+                raise PackageError(f"{path} leads to another folder: name that one in include")
+            yield from _found(path, root)
+        elif path.is_file():
+            yield path
 
 
 def _included(consumer: Consumer, root: Path) -> list[Path]:
@@ -120,9 +138,20 @@ def _included(consumer: Consumer, root: Path) -> list[Path]:
 
 
 def _check_handler(name: str, consumer: Consumer, files: Mapping[str, bytes]) -> None:
-    module = consumer.handler.rpartition(".")[0].replace(".", "/")
-    if f"{module}.py" not in files and f"{module}/__init__.py" not in files:
+    path, _, function = consumer.handler.rpartition(".")
+    module = path.replace(".", "/")
+    file = next((file for file in (f"{module}.py", f"{module}/__init__.py") if file in files), None)
+    if file is None:
         raise PackageError(f"the package of {name} does not hold {module}.py, where its handler stands: see include")
+    try:
+        known = handlers.names_of(files[file], file)
+    except SyntaxError as error:
+        raise PackageError(f"{file}, where the handler of {name} stands, is no Python: {error}") from error
+    if function not in known and handlers.ANYTHING not in known:
+        raise PackageError(
+            f"{file} has no {function!r}, which handler names for {name}{nearest(function, known) or '.'} Say "
+            f"{function} = on_lambda(...) there, or give another handler"
+        )
 
 
 def _library(pipeline: Pipeline, consumer: Consumer, root: Path) -> dict[str, bytes]:
@@ -130,7 +159,7 @@ def _library(pipeline: Pipeline, consumer: Consumer, root: Path) -> dict[str, by
     with tempfile.TemporaryDirectory() as folder:
         locks = [root / (consumer.lock or pipeline.lock)]
         if consumer.tracing:
-            locks.append(root / pipeline.tracing_lock)
+            locks.append(root / pipeline.locks_of_tracing)
         for wheel in wheels.download(locks, consumer.runtime, consumer.architecture, Path(folder)):
             files |= dict(wheels.contents(wheel))
     return files

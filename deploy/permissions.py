@@ -42,6 +42,15 @@ NETWORK_INTERFACES = (
     "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
 )  # fmt: skip
 
+# Which actions use the stream's key, and how (Kinesis developer guide, "Permissions to use user-generated KMS keys").
+_KEY_OF = {
+    "kinesis:GetRecords": "kms:Decrypt",
+    "kinesis:SubscribeToShard": "kms:Decrypt",
+    "kinesis:PutRecord": "kms:GenerateDataKey",
+    "kinesis:PutRecords": "kms:GenerateDataKey",
+}
+# Those of enhanced fan-out are allowed on the registered consumer.
+_OF_READERS = {"kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard", "kinesis:DeregisterStreamConsumer"}
 
 TRACES = "Traces"
 
@@ -112,28 +121,41 @@ def _code(pipeline: Pipeline, name: str) -> Iterator[Grant]:
 
 def _uses(pipeline: Pipeline, name: str) -> Iterator[Grant]:
     for number, use in enumerate(pipeline.consumers[name].uses, 1):
-        for service in sorted({action.partition(":")[0] for action in use.actions}):
-            actions = tuple(sorted(action for action in use.actions if action.startswith(f"{service}:")))
-            sid = f"Use{number}{service.title().replace('-', '')}"
+        sid = f"Use{number}{''.join(use.services).title().replace('-', '')}"
+        for part, actions, resources in _used(pipeline, use):
             why = f"{', '.join(actions)} in its own code"
-            yield Grant(sid=sid, caller=Caller.CODE, actions=actions, resources=_used(pipeline, use), why=why)
+            yield Grant(sid=f"{sid}{part}", caller=Caller.CODE, actions=actions, resources=resources, why=why)
         if use.stream:
-            writes = any(action.startswith("kinesis:Put") for action in use.actions)
-            action = "kms:GenerateDataKey" if writes else "kms:Decrypt"
-            yield from _key(pipeline.streams[use.stream].customer_key, f"Use{number}Key", action)
+            key = pipeline.streams[use.stream].customer_key
+            yield from _key(key, f"Use{number}Key", *sorted(_KEY_OF[one] for one in use.actions if one in _KEY_OF))
 
 
-def _used(pipeline: Pipeline, use: Use) -> tuple[Text, ...]:
+def _used(pipeline: Pipeline, use: Use) -> Iterator[tuple[str, tuple[str, ...], tuple[Text, ...]]]:
+    """What the statement's id ends in, actions, and what they are allowed on."""
+    actions = tuple(sorted(use.actions))
     if use.stream:
-        return (naming.stream_arn(pipeline, use.stream),)
-    if use.table:
-        return (arn("dynamodb", f"table/{naming.table_name(pipeline, use.table)}"),)
-    if use.bucket is None:
-        return use.arns
-    objects = any("Object" in action for action in use.actions)
-    whole = any("Object" not in action for action in use.actions)
-    found = [naming.bucket_arn(pipeline, use.bucket, f"/{use.prefix}*")] if objects else []
-    return (*found, *([naming.bucket_arn(pipeline, use.bucket)] if whole else []))
+        stream = naming.stream_arn(pipeline, use.stream)
+        yield "", actions, (stream, *([_fan_out(stream)] if _OF_READERS & set(actions) else []))
+    elif use.table:
+        yield "", actions, (arn("dynamodb", f"table/{naming.table_name(pipeline, use.table)}"),)
+    elif use.bucket:
+        keys, whole = (
+            naming.bucket_arn(pipeline, use.bucket, f"/{use.prefix}*"),
+            naming.bucket_arn(pipeline, use.bucket),
+        )
+        for part, resources, inside in (("", keys, True), ("Bucket", whole, False)):
+            these = tuple(action for action in actions if _of_objects(action) is inside)
+            if these:
+                yield part, these, (resources,)
+    else:
+        yield "", actions, use.arns
+
+
+def _of_objects(action: str) -> bool:
+    """Whether IAM allows it on objects, not on their bucket (Service Authorization Reference, Amazon S3)."""
+    if action in ("s3:AbortMultipartUpload", "s3:BypassGovernanceRetention", "s3:ListMultipartUploadParts"):
+        return True
+    return "Object" in action and "BucketObject" not in action
 
 
 def _poller(pipeline: Pipeline, name: str) -> Iterator[Grant]:
@@ -168,12 +190,13 @@ def _fan_out(source: Text) -> Text:
     return {"Fn::Sub": f"{source['Fn::Sub']}/consumer/*"}
 
 
-def _key(key: str | None, sid: str, action: str) -> Iterator[Grant]:
+def _key(key: str | None, sid: str, *actions: str) -> Iterator[Grant]:
     """Kinesis uses the key on the caller's behalf; nobody calls KMS directly."""
-    if key is not None:
+    actions = tuple(dict.fromkeys(actions))
+    if key is not None and actions:
         via = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "kinesis.${AWS::Region}.amazonaws.com"}}}
         why = "the stream's key"
-        yield Grant(sid=sid, caller=Caller.PLATFORM, actions=(action,), resources=(key,), why=why, condition=via)
+        yield Grant(sid=sid, caller=Caller.PLATFORM, actions=actions, resources=(key,), why=why, condition=via)
 
 
 def _on_failure(pipeline: Pipeline, name: str) -> Iterator[Grant]:

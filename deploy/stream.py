@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deploy.naming import bucket_arn, bucket_name, stack_name, table_name
+from deploy.naming import bucket_arn, bucket_name, owner_tags, stack_name, table_name
 from deploy.stacks import Holding, Stack
-from deploy.template import att, logical, ref, resource, template
+from deploy.template import Outputs, Resources, att, logical, logical_of_any, ref, resource, template
 
 if TYPE_CHECKING:
     from deploy.config import Bucket, DataTable, Pipeline, Stream
-    from deploy.template import Resources
 
 
 def stack(pipeline: Pipeline) -> Stack | None:
     """None if the pipeline reads what others hold, and writes nowhere."""
     if not (pipeline.streams or pipeline.buckets or pipeline.tables):
         return None
-    resources: Resources = {}
-    outputs: dict[str, Any] = {}
+    resources = Resources()
+    outputs = Outputs()
     holds = []
     for key, stream in pipeline.streams.items():
         own = stream_id(key)
-        resources[own] = _stream(pipeline.stream_name(key), stream)
+        resources[own] = _stream(pipeline, key, stream)
         for name in stream.fan_out:
-            resources[logical(key, name, "FanOut")] = resource(
+            resources[logical_of_any(own, "FanOut", name)] = resource(
                 "AWS::Kinesis::StreamConsumer", {"ConsumerName": name, "StreamARN": att(own, "Arn")}
             )
         outputs |= {f"{own}Name": ref(own), f"{own}Arn": att(own, "Arn")}
@@ -36,7 +35,7 @@ def stack(pipeline: Pipeline) -> Stack | None:
         holds.append(Holding(own, "bucket", bucket_name(pipeline, key), kept=True))
     for key, table in pipeline.tables.items():
         own = logical(key, "Table")
-        resources[own] = _table(table_name(pipeline, key), table)
+        resources[own] = _table(pipeline, key, table)
         outputs[f"{own}Name"] = ref(own)
         holds.append(Holding(own, "table", table_name(pipeline, key), kept=True))
     return Stack(
@@ -53,18 +52,19 @@ def stream_id(key: str) -> str:
     return logical(key, "Stream")
 
 
-def _stream(name: str, stream: Stream) -> dict[str, Any]:
+def _stream(pipeline: Pipeline, name: str, stream: Stream) -> dict[str, Any]:
     key = stream.customer_key or "alias/aws/kinesis"
     return resource(
         "AWS::Kinesis::Stream",
         {
-            "Name": name,
+            "Name": pipeline.stream_name(name),
             "StreamModeDetails": {"StreamMode": stream.mode.upper().replace("-", "_")},
             "ShardCount": stream.shards,
             "RetentionPeriodHours": stream.retention_hours,
             # Said only where it is not the default, which older regions and emulators know without it.
             "MaxRecordSizeInKiB": stream.record_size_kib if stream.record_size_kib > 1024 else None,
             "StreamEncryption": {"EncryptionType": "KMS", "KeyId": key},
+            "Tags": owner_tags(pipeline),
         },
         keep=True,
     )
@@ -91,6 +91,7 @@ def _bucket(pipeline: Pipeline, key: str, own: str, bucket: Bucket) -> Resources
                 ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
             ),
             "VersioningConfiguration": {"Status": "Enabled" if bucket.versioned else "Suspended"},
+            "Tags": owner_tags(pipeline),
         },
         keep=True,
     )
@@ -114,10 +115,10 @@ def _bucket(pipeline: Pipeline, key: str, own: str, bucket: Bucket) -> Resources
         },
         keep=True,
     )
-    return {own: made, f"{own}Policy": only_tls}
+    return Resources({own: made, f"{own}Policy": only_tls})
 
 
-def _table(name: str, table: DataTable) -> dict[str, Any]:
+def _table(pipeline: Pipeline, name: str, table: DataTable) -> dict[str, Any]:
     keys = [(table.partition_key, table.partition_key_type, "HASH")]
     if table.sort_key:
         keys.append((table.sort_key, table.sort_key_type, "RANGE"))
@@ -125,12 +126,13 @@ def _table(name: str, table: DataTable) -> dict[str, Any]:
     return resource(
         "AWS::DynamoDB::Table",
         {
-            "TableName": name,
+            "TableName": table_name(pipeline, name),
             "BillingMode": "PAY_PER_REQUEST",
             "AttributeDefinitions": [{"AttributeName": key, "AttributeType": kind} for key, kind, _ in keys],
             "KeySchema": [{"AttributeName": key, "KeyType": role} for key, _, role in keys],
             "TimeToLiveSpecification": expiry,
             "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+            "Tags": owner_tags(pipeline),
         },
         keep=True,
     )

@@ -7,15 +7,52 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kstream import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+T = TypeVar("T")
+
 Json = Mapping[str, Any]
 Text = str | Json
 """Text, or a function that CloudFormation puts text in the place of."""
-Resources = dict[str, dict[str, Any]]
+
+
+class SameName(ConfigurationError):
+    """Two parts of one template have the same name: one of them would be lost."""
+
+
+class Named(dict[str, T]):
+    """What a template tells apart by name. A second of the same name is refused, however it is put in."""
+
+    def __init__(self, *parts: Mapping[str, T]) -> None:
+        super().__init__()
+        for part in parts:
+            self.update(part)
+
+    def __setitem__(self, name: str, value: T) -> None:
+        if name in self:
+            raise SameName(f"{name} would stand twice in one template, and one be lost: rename one of the two")
+        super().__setitem__(name, value)
+
+    def update(self, other: Mapping[str, T]) -> None:  # type: ignore[override] # of one mapping alone
+        for name, value in other.items():
+            self[name] = value
+
+    def __ior__(self, other: Mapping[str, T]) -> Named[T]:  # type: ignore[override]
+        self.update(other)
+        return self
+
+    def __or__(self, other: Mapping[str, T]) -> Named[T]:  # type: ignore[override]
+        return Named(self, other)
+
+
+Resources = Named[dict[str, Any]]
+Outputs = Named[Text]
 
 BODY_LIMIT = 51_200
 """Bytes of a template in a request; a larger one has to lie in a bucket (CloudFormation's quotas)."""
@@ -71,9 +108,11 @@ def template(
     resources: Resources,
     *,
     parameters: Mapping[str, str] | None = None,
-    outputs: Mapping[str, Text] | None = None,
+    outputs: Outputs | None = None,
 ) -> dict[str, Any]:
-    """``parameters``: names with what they are; all of them text."""
+    """``parameters``: names with what they are; all of them text. Raises ``SameName`` for one that is a resource's too:
+    ``Ref`` takes either."""
+    Named[Any](resources, parameters or {})
     body: dict[str, Any] = {"AWSTemplateFormatVersion": "2010-09-09", "Description": description}
     if parameters:
         body["Parameters"] = {
@@ -86,9 +125,19 @@ def template(
 
 
 def logical(*names: str) -> str:
-    """A logical id: ``logical("order-totals", "Role")`` is ``OrderTotalsRole``."""
+    """A logical id: ``logical("order-totals", "Role")`` is ``OrderTotalsRole``.
+
+    It tells names apart that are the configuration's keys, of which ``deploy.config`` refuses those that differ in hyphens
+    alone; all but one of ``names`` must come from a fixed set, none of which ends in another.
+    """
     parts = [part for name in names for part in name.replace(".", "-").replace("_", "-").split("-")]
     return "".join(part[:1].upper() + part[1:] for part in parts)
+
+
+def logical_of_any(*names: str) -> str:
+    """A logical id for names that may hold anything: with a hash of them behind it, which tells them apart."""
+    letters = ("".join(char for char in logical(name) if char.isascii() and char.isalnum()) for name in names)
+    return "".join(letters) + sha256(json.dumps(names).encode()).hexdigest()[:8]
 
 
 def written(body: Json) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deploy.config import names
-from deploy.config.fields import Complaint, Table, setting
+from deploy.config import filters, names
+from deploy.config.fields import Complaint, Shape, Table, setting
 from deploy.config.mapping import Delivery
 
 RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
@@ -37,12 +37,14 @@ class Use(Table):
         doc="IAM actions by name", pattern=names.ACTION, low=1, example='["s3:PutObject"]'
     )
     bucket: str | None = setting(None, doc="A bucket of this file, by its name", pattern=names.KEY)
-    prefix: str = setting("", doc="Only keys of the bucket that begin so", pattern=r"[^*?]*")
+    prefix: str = setting(
+        "", doc="Only keys of the bucket that begin so", pattern=Shape(r"[^*?]*", "text without * and ?")
+    )
     table: str | None = setting(None, doc="A table of this file, by its name", pattern=names.KEY)
     stream: str | None = setting(None, doc="A stream of this file, by its name", pattern=names.KEY)
     arns: tuple[str, ...] = setting((), doc="ARNs without wildcards, but for a last /*", pattern=names.ARN)
     variable: str | None = setting(
-        None, doc="Tell the code the name of the bucket, table or stream in this variable", pattern=r"[A-Za-z_]\w*"
+        None, doc="Tell the code the name of the bucket, table or stream in this variable", pattern=names.VARIABLE
     )
 
     def complaints(self) -> Iterator[Complaint]:
@@ -52,10 +54,22 @@ class Use(Table):
             yield "variable", "goes with bucket, table or stream; give an ARN's resource in environment"
         if self.prefix and not self.bucket:
             yield "prefix", "goes with bucket"
-        services = {action.partition(":")[0] for action in self.actions}
+        services = self.services
+        if len(services) > 1:
+            told = " and ".join(sorted(services))
+            yield (
+                "actions",
+                f"has actions of {told}, and each would be allowed on every ARN: divide it, one service each",
+            )
+            return
         for kind, service in (("bucket", "s3"), ("table", "dynamodb"), ("stream", "kinesis")):
             if getattr(self, kind) and services != {service}:
                 yield "actions", f"has actions of {', '.join(sorted(services))}; a {kind} takes {service}:..."
+
+    @property
+    def services(self) -> frozenset[str]:
+        """By IAM's name. One, in a valid configuration."""
+        return frozenset(action.partition(":")[0] for action in self.actions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +77,15 @@ class Reach(Table):
     """Something in the network that the consumer's code connects to: a database, a proxy."""
 
     security_group: str = setting(
-        doc="Its security group", pattern=r"sg-[0-9a-f]{8,17}", example="sg-0123456789abcdef0"
+        doc="Its security group", pattern=names.SECURITY_GROUP, example="sg-0123456789abcdef0"
     )
     port: int = setting(doc="Its TCP port", low=1, high=65535)
     why: str = setting(
-        doc="What is there; EC2 takes letters, digits, blanks and ._-:/()#,@[]+=&;{}!$*",
-        pattern=r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,200}",
+        doc="What is there",
+        pattern=Shape(
+            r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,200}",
+            "1 to 200 of what EC2 takes, letters, digits, blanks and ._-:/()#,@[]+=&;{}!$*",
+        ),
     )
 
 
@@ -86,7 +103,7 @@ class Consumer(Table):
     table_stream_arn: str | None = setting(None, doc="A DynamoDB stream that it reads", pattern=names.TABLE_STREAM_ARN)
     queue_arn: str | None = setting(None, doc="An SQS queue that it reads", pattern=names.QUEUE_ARN)
     fan_out: bool = setting(False, doc="Read with enhanced fan-out: 2 MB/s a shard of its own, at a price")
-    description: str = setting("", doc="What it does", pattern=r".{0,256}")
+    description: str = setting("", doc="What it does", pattern=Shape(r".{0,256}", "up to 256 characters"))
     include: tuple[str, ...] = setting(
         (), doc="Files and folders of its code; by default the package or module that the handler stands in"
     )
@@ -102,7 +119,7 @@ class Consumer(Table):
         choices=("zip", "layer"),
     )
     environment: Mapping[str, str] = setting(
-        factory=dict, doc="Environment variables; never secrets", names=r"[A-Za-z]\w*", high=100
+        factory=dict, doc="Environment variables; never secrets", names=names.VARIABLE, high=100
     )
     log_retention_days: int = setting(30, doc="How long log lines stay", choices=names.LOG_DAYS)
     tracing: bool = setting(True, doc="X-Ray's active tracing, and kstream's own spans in it")
@@ -114,7 +131,10 @@ class Consumer(Table):
     dead_letters: str = setting(
         "queue",
         doc="Where poison records go: 'queue', 'none', 'bucket:NAME', 'bucket:NAME/PREFIX' or 'stream:NAME' of this file",
-        pattern=rf"queue|none|bucket:{names.KEY}(/[^*?]+)?|stream:{names.KEY}",
+        pattern=Shape(
+            rf"queue|none|bucket:{names.KEY_PATTERN}(/[^*?]+)?|stream:{names.KEY_PATTERN}",
+            "one of these, with names as this file has them",
+        ),
     )
     vpc: bool | None = setting(None, doc="In the network of this file; by default if there is one")
     reaches: tuple[Reach, ...] = setting((), doc="What it connects to in the network", high=50)
@@ -130,20 +150,35 @@ class Consumer(Table):
         for variable, why in RESERVED_VARIABLES.items():
             if variable in self.environment:
                 yield f"environment.{variable}", why
-        if any(
-            name.startswith("AWS_") or name in ("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR") for name in self.environment
-        ):
-            yield "environment", "sets a variable that Lambda keeps for itself (AWS_..., LAMBDA_...)"
-        told = [use.variable for use in self.uses if use.variable]
-        given = [*told, *(name for name in self.environment if name not in RESERVED_VARIABLES), *RESERVED_VARIABLES]
-        if len(set(given)) < len(given):
-            yield "uses", "two settings give the same environment variable"
+        yield from self._variable_complaints()
+        reached = [(reach.security_group, reach.port) for reach in self.reaches]
+        for number, reach in enumerate(reached):
+            if reach in reached[:number]:
+                yield f"reaches[{number}]", f"is {reach[0]}, port {reach[1]}, which stands there already: each once"
         if self.fan_out and self.kind is not SourceKind.KINESIS:
             yield "fan_out", "is for Kinesis streams"
         yield from self._delivery_complaints()
 
+    def _variable_complaints(self) -> Iterator[Complaint]:
+        told = {f"uses[{number}].variable": use.variable for number, use in enumerate(self.uses) if use.variable}
+        given = {**{f"environment.{name}": name for name in self.environment}, **told}
+        seen = set(RESERVED_VARIABLES)
+        for path, name in given.items():
+            if name.startswith("AWS_") or name in ("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"):
+                yield path, f"sets {name}, a variable that Lambda keeps for itself (AWS_..., LAMBDA_...)"
+            elif path in told and name in seen:
+                yield path, f"is {name}: two settings give the same environment variable"
+            seen.add(name)
+
+    def idle(self) -> Iterator[Complaint]:
+        if self.ledger == "none":
+            yield "ledger_ttl_hours", "ledger is 'none'"
+
     def _delivery_complaints(self) -> Iterator[Complaint]:
         mapping = self.mapping
+        for number, pattern in enumerate(mapping.filters):
+            for at, why in filters.unknown_fields(pattern, self.kind):
+                yield f"mapping.filters[{number}].{at}", why
         if self.kind is not SourceKind.SQS and mapping.maximum_concurrency is not None:
             yield "mapping.maximum_concurrency", "is for queues; a stream has parallelization_factor"
         if self.kind is SourceKind.DYNAMODB and mapping.starting_position not in ("TRIM_HORIZON", "LATEST"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,18 +14,33 @@ Complaint = tuple[str, str]
 _KEY = "setting"
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What text may look like: a whole match of ``pattern``, and the same in words, without which nobody could mend it."""
+
+    pattern: str
+    words: str
+
+    def fits(self, text: str) -> bool:
+        return re.fullmatch(self.pattern, text) is not None
+
+    def up_to(self, most: int) -> Shape:
+        """Of at most so many characters."""
+        return Shape(rf"(?=.{{1,{most}}}$){self.pattern}", f"{self.words}; up to {most} characters")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """``low`` and ``high`` bound a number, or the number of entries of a list or table. ``pattern`` is a whole match,
-    of the text or of each entry; ``example`` shows what it wants. ``names`` is the pattern of a table's keys."""
+    """``low`` and ``high`` bound a number, or the number of entries of a list or table. ``pattern`` is that of the text,
+    or of each entry; ``example`` shows what it wants. ``names`` is that of a table's keys."""
 
     doc: str
     low: float | None = None
     high: float | None = None
     choices: tuple[str | int, ...] = ()
-    pattern: str | None = None
+    pattern: Shape | None = None
     example: str | None = None
-    names: str | None = None
+    names: Shape | None = None
 
 
 def setting(default: Any = dataclasses.MISSING, /, *, factory: Callable[[], Any] | None = None, **known: Any) -> Any:
@@ -44,9 +60,14 @@ def settings_of(cls: type) -> dict[str, tuple[dataclasses.Field[Any], Setting]]:
 
 
 class Table:
-    """Base of the configuration's classes. ``complaints`` says what no single setting can tell."""
+    """Base of the configuration's classes."""
 
     __slots__ = ()
 
     def complaints(self) -> Iterator[Complaint]:
+        """What is wrong, and no single setting can tell."""
+        yield from ()
+
+    def idle(self) -> Iterator[Complaint]:
+        """Settings that change nothing here, given or not, each with the reason. Given ones are refused."""
         yield from ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from deploy.config import names
-from deploy.config.fields import Complaint, Table, setting
+from deploy.config.fields import Complaint, Shape, Table, setting
 
 WHO = ("iam", "jwt", "cognito", "lambda")
 
@@ -17,7 +17,9 @@ class Door(Table):
 
     who: str | None = setting(None, doc="How a producer proves who it is", choices=WHO)
     api_key: bool = setting(False, doc="Ask for an API key of a usage plan besides")
-    issuer: str | None = setting(None, doc="The https URL of the tokens' issuer", pattern=r"https://\S+")
+    issuer: str | None = setting(
+        None, doc="The https URL of the tokens' issuer", pattern=Shape(r"https://\S+", "https:// and no blanks")
+    )
     audiences: tuple[str, ...] = setting((), doc="The audiences of the tokens")
     algorithms: tuple[str, ...] = setting(
         ("RS256", "ES256"),
@@ -28,7 +30,7 @@ class Door(Table):
     scopes: tuple[str, ...] = setting(
         (),
         doc="Scopes of which a token must have one; for Cognito's access tokens they are needed",
-        pattern=r"[!#-\[\]-~]+",
+        pattern=Shape(r"[!#-\[\]-~]+", "printable ASCII without blanks, quotes and backslashes"),
         example='["put:orders"]',
     )
     user_pools: tuple[str, ...] = setting((), doc="ARNs of Cognito user pools", pattern=names.USER_POOL_ARN)
@@ -36,7 +38,9 @@ class Door(Table):
     function_sees: str = setting("token", doc="What it is given", choices=("token", "request"))
     cache_seconds: int = setting(300, doc="How long its answer is kept", low=0, high=3600)
     cors_origins: tuple[str, ...] = setting(
-        (), doc="Web origins whose pages may put", pattern=r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|\*"
+        (),
+        doc="Web origins whose pages may put",
+        pattern=Shape(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|\*", "https://HOST, with :PORT if it has one, or *"),
     )
     key_required: bool = setting(False, doc="Refuse records without a partition key")
     envelope: bool = setting(False, doc="Put each record behind the trace headers of its request")
@@ -53,10 +57,15 @@ class Door(Table):
                     yield name, f"goes with who = {who!r}"
         if self.scopes and self.who not in ("jwt", "cognito"):
             yield "scopes", "goes with who = 'jwt' or 'cognito'"
-        if len(set(self.scopes)) < len(self.scopes):
-            yield "scopes", "names one twice"
         if "*" in self.cors_origins and len(self.cors_origins) > 1:
             yield "cors_origins", "has '*', which is every origin, beside others: leave one or the other out"
+
+    def idle(self) -> Iterator[Complaint]:
+        if self.who != "jwt":
+            yield "algorithms", "it goes with who = 'jwt'"
+        if self.who != "lambda":
+            for name in ("function_sees", "cache_seconds"):
+                yield name, "it goes with who = 'lambda'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +75,28 @@ class Ingest(Table):
     streams: Mapping[str, Door] = setting(
         doc="Which streams, and who may put into each", names=names.KEY, low=1, high=40
     )
-    stage: str = setting("v1", doc="The first part of the path", pattern=r"[a-zA-Z0-9_-]{1,64}")
+    stage: str = setting(
+        "v1", doc="The first part of the path", pattern=Shape(r"[a-zA-Z0-9_-]{1,64}", "1 to 64 letters, digits and _-")
+    )
     requests_per_second: int = setting(500, doc="Of all producers together", low=1, high=10_000)
     burst: int = setting(1000, doc="Requests at once", low=1, high=5_000)
     log_retention_days: int = setting(30, doc="How long access log lines stay", choices=names.LOG_DAYS)
     tracing: bool = setting(True, doc="X-Ray's active tracing")
     private: bool = setting(False, doc="Only from inside the VPC")
     callers: tuple[str, ...] = setting(
-        (), doc="Security groups in the VPC that may call a private API", pattern=r"sg-[0-9a-f]{8,17}", high=20
+        (), doc="Security groups in the VPC that may call a private API", pattern=names.SECURITY_GROUP, high=20
+    )
+    vpc_endpoint_id: str | None = setting(
+        None,
+        doc="The VPC endpoint of execute-api by which a private API is called; by default a new one",
+        pattern=names.VPC_ENDPOINT,
+        example="vpce-0123456789abcdef0",
     )
     manage_log_role: bool = setting(
         True, doc="Set API Gateway's log role, which the account has once for a region; false if it is set elsewhere"
     )
     producers: tuple[str, ...] = setting(
-        ("default",), doc="Who gets an API key, by name", pattern=r"[a-z][a-z0-9-]{0,30}", low=1, high=100
+        ("default",), doc="Who gets an API key, by name", pattern=names.KEY.up_to(31), low=1, high=100
     )
     web_acl: bool = setting(False, doc="A web ACL of AWS WAF in front, with a limit for each address")
     requests_per_address: int = setting(
@@ -88,12 +105,20 @@ class Ingest(Table):
     keys_per_day: int = setting(1_000_000, doc="Requests a day for each API key", low=1, high=1_000_000_000)
 
     def complaints(self) -> Iterator[Complaint]:
-        if self.private and not self.callers:
+        if self.private and self.vpc_endpoint_id is None and not self.callers:
             yield "callers", "is missing: name the security groups in the VPC that may call the private API"
-        if self.callers and not self.private:
-            yield "callers", "goes with private = true"
-        if len(set(self.producers)) < len(self.producers):
-            yield "producers", "names one twice"
+        for name in ("callers", "vpc_endpoint_id"):
+            if getattr(self, name) and not self.private:
+                yield name, "goes with private = true"
+        if self.callers and self.vpc_endpoint_id:
+            yield "callers", "is for an endpoint of our own; who may call is for the group of vpc_endpoint_id to say"
+
+    def idle(self) -> Iterator[Complaint]:
+        if not self.has_keys:
+            for name in ("producers", "keys_per_day"):
+                yield name, "no stream asks for an API key (api_key = true)"
+        if not self.web_acl:
+            yield "requests_per_address", "it is the limit of the web ACL, and there is none (web_acl = true)"
 
     @property
     def has_keys(self) -> bool:

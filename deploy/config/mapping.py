@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from deploy.config import names
+from deploy.config import filters, names
 from deploy.config.fields import Complaint, Table, setting
+from deploy.config.problems import inside
 from kstream import ConfigurationError, EventSourceMapping
 
 POSITIONS = ("TRIM_HORIZON", "LATEST")
@@ -55,6 +56,14 @@ class Delivery(Table):
             return
         if self.tumbling_window and self.parallelization_factor > 1:
             yield "tumbling_window", "needs parallelization_factor = 1: AWS refuses the pair (KS003)"
+            return
+        wrong = [
+            (inside(f"filters[{number}]", at), why)
+            for number, pattern in enumerate(self.filters)
+            for at, why in filters.misshapen(pattern)
+        ]
+        if wrong:
+            yield from wrong
             return
         try:
             self.rules()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deploy.config import names
-from deploy.config.fields import Complaint, Table, setting
+from deploy.config.fields import Complaint, Table, setting, settings_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +28,9 @@ class Monitoring(Table):
     def complaints(self) -> Iterator[Complaint]:
         if self.datapoints > self.periods:
             yield "datapoints", f"is {self.datapoints}, more than periods = {self.periods}"
+
+    def idle(self) -> Iterator[Complaint]:
+        if not self.enabled:
+            for name in settings_of(Monitoring):
+                if name != "enabled":
+                    yield name, "enabled is false"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from deploy.config import names
-from deploy.config.fields import Complaint, Table, setting
+from deploy.config.fields import Complaint, Shape, Table, setting
+from deploy.config.services import unknown_endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,17 +21,15 @@ class Network(Table):
     )
     zones: int = setting(2, doc="Availability zones, each with a private subnet", low=1, high=6)
     flow_log_days: int = setting(14, doc="How long records of the traffic in a new VPC stay", choices=names.LOG_DAYS)
-    vpc_id: str | None = setting(
-        None, doc="An existing VPC", pattern=r"vpc-[0-9a-f]{8,17}", example="vpc-0123456789abcdef0"
-    )
-    subnet_ids: tuple[str, ...] = setting(
-        (), doc="Its private subnets, in different zones", pattern=r"subnet-[0-9a-f]{8,17}"
-    )
+    vpc_id: str | None = setting(None, doc="An existing VPC", pattern=names.VPC, example="vpc-0123456789abcdef0")
+    subnet_ids: tuple[str, ...] = setting((), doc="Its private subnets, in different zones", pattern=names.SUBNET)
     route_table_ids: tuple[str, ...] = setting(
-        (), doc="Their route tables, for the endpoints of S3 and DynamoDB", pattern=r"rtb-[0-9a-f]{8,17}"
+        (), doc="Their route tables, for the endpoints of S3 and DynamoDB", pattern=names.ROUTE_TABLE
     )
     existing_endpoints: tuple[str, ...] = setting(
-        (), doc="Services that the VPC has endpoints of already, like 'sqs'", pattern=r"[a-z0-9.-]+"
+        (),
+        doc="Services that the VPC has endpoints of already, like 'sqs'",
+        pattern=Shape(r"[a-z0-9.-]+", "small letters, digits and .-"),
     )
 
     xray_endpoint: bool = setting(
@@ -48,6 +47,14 @@ class Network(Table):
             yield from self._address_complaints()
         elif not self.subnet_ids:
             yield "subnet_ids", "is missing: name the subnets of the VPC in which the functions run"
+        for number, name in enumerate(self.existing_endpoints):
+            if why := unknown_endpoint(name):
+                yield f"existing_endpoints[{number}]", why
+
+    def idle(self) -> Iterator[Complaint]:
+        if self.vpc_id is not None:
+            for name in ("cidr", "zones", "flow_log_days"):
+                yield name, "it is for a new VPC, and vpc_id names one that is there"
 
     def _address_complaints(self) -> Iterator[Complaint]:
         try:

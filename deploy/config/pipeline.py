@@ -2,63 +2,73 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
-from deploy.config import names
+from deploy.config import names, physical_names, regions
 from deploy.config.consumers import Consumer
-from deploy.config.fields import Complaint, Table, setting
+from deploy.config.fields import Complaint, Shape, Table, setting
 from deploy.config.ingest import Ingest
 from deploy.config.monitoring import Monitoring
 from deploy.config.network import Network
 from deploy.config.problems import nearest
+from deploy.config.services import unknown_service
 from deploy.config.streams import Bucket, DataTable, Stream
 
-_BUCKET_ROOM = 63 - len("-123456789012-ap-southeast-1-")
+_TAG = Shape(r"(?!aws:|kstream:)[\w .:/=+@-]{1,128}", "1 to 128 letters, digits, blanks and _.:/=+@-, no aws: first")
+_TAG_VALUE = Shape(r"[\w .:/=+@-]{1,256}", "1 to 256 letters, digits, blanks and _.:/=+@-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline(Table):
     """``pipeline.toml``, read for one environment. ``environment`` is the name after ``--env``."""
 
-    name: str = setting(doc="The beginning of every name", pattern=rf"(?=.{{1,20}}$){names.PIPELINE}", example="orders")
+    name: str = setting(doc="The beginning of every name", pattern=names.KEY.up_to(20), example="orders")
     region: str | None = setting(None, doc="The region that it belongs to", pattern=names.REGION, example="eu-west-1")
     account: str | None = setting(
         None, doc="The account that it belongs to", pattern=names.ACCOUNT, example="123456789012"
     )
     artifact_bucket: str | None = setting(None, doc="An existing bucket for function packages", pattern=names.BUCKET)
     lock: str = setting("requirements/function.lock", doc="The locked dependencies of the functions")
-    tracing_lock: str = setting(
-        "requirements/function-xray.lock", doc="What tracing needs besides: X-Ray's SDK, for functions that trace"
+    tracing_lock: str | None = setting(
+        None,
+        doc="What functions that trace need besides, X-Ray's SDK; by default beside lock, with -xray in its name",
     )
-    tags: Mapping[str, str] = setting(
-        factory=dict, doc="Tags of everything", high=40, names=r"(?!aws:)[\w .:/=+@-]{1,128}"
-    )
-    streams: Mapping[str, Stream] = setting(factory=dict, doc="Kinesis streams", names=names.KEY, high=20)
-    buckets: Mapping[str, Bucket] = setting(factory=dict, doc="S3 buckets", names=names.KEY, high=20)
-    tables: Mapping[str, DataTable] = setting(factory=dict, doc="DynamoDB tables", names=names.KEY, high=20)
+    tags: Mapping[str, str] = setting(factory=dict, doc="Tags of everything", high=40, names=_TAG, pattern=_TAG_VALUE)
+    streams: Mapping[str, Stream] = setting(factory=dict, doc="Kinesis streams", names=names.KEYS, high=20)
+    buckets: Mapping[str, Bucket] = setting(factory=dict, doc="S3 buckets", names=names.KEYS, high=20)
+    tables: Mapping[str, DataTable] = setting(factory=dict, doc="DynamoDB tables", names=names.KEYS, high=20)
     consumers: Mapping[str, Consumer] = setting(
-        factory=dict, doc="Functions that read", names=rf"(?=.{{1,24}}$){names.KEY}", high=40
+        factory=dict, doc="Functions that read", names=names.KEY.up_to(24), high=40
     )
     network: Network | None = setting(None, doc="The network of the functions, if they need one")
     ingest: Ingest | None = setting(None, doc="The ingest API, if there is one")
     monitoring: Monitoring = setting(factory=Monitoring, doc="Alarms and the dashboard")
     accept: Mapping[str, str] = setting(
-        factory=dict, doc="Findings of lint that are meant so, each with its reason: 'KS008' or 'KS008:orders'"
+        factory=dict,
+        doc="Findings of lint that are meant so, each with its reason: 'KS008' or 'KS008:orders'",
+        pattern=Shape(r"[\s\S]*\S[\s\S]*", "the reason, in words"),
     )
     environment: str | None = None
+    others: tuple[Pipeline, ...] = dataclasses.field(default=(), repr=False, compare=False)
+    """The other environments of the file; the file without one is among them."""
 
     def complaints(self) -> Iterator[Complaint]:
         if not self.streams and not self.consumers:
             yield "streams", "is missing: a pipeline has at least a stream or a consumer"
-        for kind in ("streams", "buckets", "tables", "consumers"):
-            yield from _alike(kind, getattr(self, kind))
         for name, consumer in self.consumers.items():
             for below, message in self._consumer_complaints(consumer):
                 yield f"consumers.{name}.{below}", message
         yield from self._ingest_complaints()
-        yield from self._name_complaints()
+        yield from physical_names.complaints(self)
+        yield from regions.complaints(self)
+
+    def idle(self) -> Iterator[Complaint]:
+        within = [consumer for consumer in self.consumers.values() if self.in_vpc(consumer)]
+        if self.network and self.network.xray_endpoint and not any(consumer.tracing for consumer in within):
+            yield "network.xray_endpoint", "no consumer in the network traces"
 
     def _consumer_complaints(self, consumer: Consumer) -> Iterator[Complaint]:
         yield from self._unknown("stream", self.streams, consumer.stream)
@@ -73,6 +83,9 @@ class Pipeline(Table):
             yield from self._unknown(f"uses[{number}].bucket", self.buckets, use.bucket)
             yield from self._unknown(f"uses[{number}].table", self.tables, use.table)
             yield from self._unknown(f"uses[{number}].stream", self.streams, use.stream)
+            for service in use.services if self.in_vpc(consumer) else ():
+                if why := unknown_service(service):
+                    yield f"uses[{number}].actions", why
         if self.network is None and (consumer.vpc or consumer.reaches):
             yield "vpc" if consumer.vpc else "reaches", "needs a [network]"
         elif consumer.reaches and consumer.vpc is False:
@@ -88,19 +101,15 @@ class Pipeline(Table):
             return
         for name in self.ingest.streams:
             yield from self._unknown(f"ingest.streams.{name}", self.streams, name)
-        if self.ingest.private and self.network is None:
-            yield "ingest.private", "needs a [network], from which it can be called"
-
-    def _name_complaints(self) -> Iterator[Complaint]:
-        counted = Counter(self.stream_name(key) for key in self.streams)
-        for name in (name for name, count in counted.items() if count > 1):
-            yield "streams", f"two streams are called {name!r}"
-        for key, bucket in self.buckets.items():
-            if bucket.physical_name is None and len(self.prefix) + len(key) > _BUCKET_ROOM:
-                yield (
-                    f"buckets.{key}",
-                    f"with {self.prefix!r} this makes a name above S3's 63 characters: shorten it, or give physical_name",
-                )
+        if not self.ingest.private or self.ingest.vpc_endpoint_id:
+            return
+        if self.network is None:
+            yield "ingest.private", "needs a [network], from which it can be called, or a vpc_endpoint_id"
+        elif "execute-api" in self.network.existing_endpoints:
+            yield (
+                "ingest.vpc_endpoint_id",
+                "is missing: the VPC has its endpoint of execute-api already (existing_endpoints): name it",
+            )
 
     @property
     def prefix(self) -> str:
@@ -111,6 +120,12 @@ class Pipeline(Table):
         """What producers call a stream of this file."""
         return self.streams[key].physical_name or (f"{key}-{self.environment}" if self.environment else key)
 
+    @property
+    def locks_of_tracing(self) -> str:
+        """``tracing_lock``, or where it is by default: ``x/function-xray.lock`` beside ``x/function.lock``."""
+        beside = PurePath(self.lock)
+        return self.tracing_lock or beside.with_name(f"{beside.stem}-xray{beside.suffix}").as_posix()
+
     def in_vpc(self, consumer: Consumer) -> bool:
         return self.network is not None and consumer.vpc is not False
 
@@ -119,13 +134,3 @@ class Pipeline(Table):
         if consumer.stream:
             return self.streams[consumer.stream].retention_hours
         return 24 if consumer.table_stream_arn else None
-
-
-def _alike(kind: str, tables: Mapping[str, object]) -> Iterator[Complaint]:
-    """Names become logical ids, which have no hyphens."""
-    seen: dict[str, str] = {}
-    for name in tables:
-        plain = "".join(part[:1].upper() + part[1:] for part in name.split("-"))
-        if plain in seen:
-            yield f"{kind}.{name}", f"and {seen[plain]!r} differ in hyphens alone: rename one"
-        seen[plain] = name

@@ -19,6 +19,18 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
 
+    def below(self, path: str) -> Problem:
+        """The same, in a table at ``path``."""
+        return Problem(inside(path, self.path), self.message)
+
+
+class Problems(list[Problem]):
+    """What is wrong. ``idle`` are settings that are given and change nothing: wrong only if they do so everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.idle: list[Problem] = []
+
 
 class InvalidConfiguration(ConfigurationError):
     """The configuration cannot be used. ``problems`` holds at least one."""

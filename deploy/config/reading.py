@@ -7,14 +7,13 @@ A class is read by its type hints and its settings' limits. Types: ``bool``, ``i
 from __future__ import annotations
 
 import dataclasses
-import re
 import types
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from deploy.config.fields import Setting, Table, settings_of
-from deploy.config.problems import Problem, inside, listed, nearest
+from deploy.config.problems import Problem, Problems, inside, listed, nearest
 
 T = TypeVar("T", bound=Table)
 
@@ -22,7 +21,7 @@ _INVALID: Any = object()
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
-def read(cls: type[T], given: Mapping[str, Any], path: str, problems: list[Problem]) -> T | None:
+def read(cls: type[T], given: Mapping[str, Any], path: str, problems: Problems) -> T | None:
     """An instance of ``cls``; None if anything below ``path`` is wrong, which is then in ``problems``."""
     before = len(problems)
     known, kinds = settings_of(cls), hints(cls)
@@ -40,7 +39,24 @@ def read(cls: type[T], given: Mapping[str, Any], path: str, problems: list[Probl
         return None
     table = cls(**values)
     problems += [Problem(inside(path, below), message) for below, message in table.complaints()]
-    return table if len(problems) == before else None
+    if len(problems) > before:
+        return None
+    problems.idle += [
+        Problem(inside(path, below), f"changes nothing: {why}. Take it out")
+        for below, why in table.idle()
+        if stands(given, below)
+    ]
+    return table
+
+
+def stands(given: Mapping[str, Any], path: str) -> bool:
+    """Whether something is given at the path."""
+    at: Any = given
+    for name in path.split("."):
+        if not isinstance(at, dict) or name not in at:
+            return False
+        at = at[name]
+    return True
 
 
 def hints(cls: type) -> dict[str, Any]:
@@ -48,7 +64,7 @@ def hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def _value(kind: Any, given: Any, setting: Setting, path: str, problems: list[Problem]) -> Any:
+def _value(kind: Any, given: Any, setting: Setting, path: str, problems: Problems) -> Any:
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         return _one_of(get_args(kind), given, setting, path, problems)
@@ -64,7 +80,7 @@ def _value(kind: Any, given: Any, setting: Setting, path: str, problems: list[Pr
     return _scalar(kind, given, setting, path, problems)
 
 
-def _one_of(kinds: tuple[Any, ...], given: Any, setting: Setting, path: str, problems: list[Problem]) -> Any:
+def _one_of(kinds: tuple[Any, ...], given: Any, setting: Setting, path: str, problems: Problems) -> Any:
     kinds = tuple(kind for kind in kinds if kind is not type(None))
     for kind in kinds[:-1]:
         if type(given) is kind:
@@ -72,36 +88,42 @@ def _one_of(kinds: tuple[Any, ...], given: Any, setting: Setting, path: str, pro
     return _value(kinds[-1], given, setting, path, problems)
 
 
-def _list(kind: Any, given: Any, setting: Setting, path: str, problems: list[Problem]) -> Any:
+def _list(kind: Any, given: Any, setting: Setting, path: str, problems: Problems) -> Any:
     if not isinstance(given, list):
         problems.append(Problem(path, f"is {given!r}; it is a list{_example(setting)}"))
         return _INVALID
     _count(given, setting, path, problems)
+    problems += [
+        Problem(f"{path}[{number}]", f"is {item!r}, which stands there already: each once")
+        for number, item in enumerate(given)
+        if item in given[:number]
+    ]
     one = dataclasses.replace(setting, low=None, high=None)
     return tuple(_value(kind, item, one, f"{path}[{number}]", problems) for number, item in enumerate(given))
 
 
-def _table(kind: Any, given: Any, setting: Setting, path: str, problems: list[Problem]) -> Any:
+def _table(kind: Any, given: Any, setting: Setting, path: str, problems: Problems) -> Any:
     if not isinstance(given, dict):
         problems.append(Problem(path, f"is {given!r}; it is a table{_example(setting)}"))
         return _INVALID
     _count(given, setting, path, problems)
-    wrong = [name for name in given if setting.names and not re.fullmatch(setting.names, name)]
     problems += [
-        Problem(inside(path, name), f"is no name that can stand here; it is {setting.names}") for name in wrong
+        Problem(inside(path, name), f"is no name that can stand here; names are {setting.names.words}")
+        for name in given
+        if setting.names and not setting.names.fits(name)
     ]
     one = dataclasses.replace(setting, low=None, high=None)
     return {name: _value(kind, item, one, inside(path, name), problems) for name, item in given.items()}
 
 
-def _count(given: Any, setting: Setting, path: str, problems: list[Problem]) -> None:
+def _count(given: Any, setting: Setting, path: str, problems: Problems) -> None:
     if setting.low is not None and len(given) < setting.low:
         problems.append(Problem(path, f"has {len(given)} entries; at least {setting.low:,} are needed"))
     if setting.high is not None and len(given) > setting.high:
         problems.append(Problem(path, f"has {len(given)} entries; at most {setting.high:,} are allowed"))
 
 
-def _scalar(kind: Any, given: Any, setting: Setting, path: str, problems: list[Problem]) -> Any:
+def _scalar(kind: Any, given: Any, setting: Setting, path: str, problems: Problems) -> Any:
     if kind is object:
         return given
     if kind is datetime:
@@ -118,8 +140,9 @@ def _scalar(kind: Any, given: Any, setting: Setting, path: str, problems: list[P
     if not fits:
         problems.append(Problem(path, f"is {given!r}; it is {_NAMES[kind]}{_range(setting)}{_example(setting)}"))
         return _INVALID
-    if setting.pattern is not None and kind is str and not re.fullmatch(setting.pattern, given):
-        problems.append(Problem(path, f"is {given!r}; it is {_meaning(setting)}{_example(setting)}"))
+    if setting.pattern is not None and kind is str and not setting.pattern.fits(given):
+        words = f"{_meaning(setting)}: {setting.pattern.words}{_example(setting)}"
+        problems.append(Problem(path, f"is {given!r}; it is {words}"))
     if kind in (int, float) and not _within(given, setting):
         problems.append(Problem(path, f"is {given}; allowed is{_range(setting)}"))
     return given

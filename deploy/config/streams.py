@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from deploy.config import names
 from deploy.config.fields import Complaint, Table, setting
 
-_ATTRIBUTE = r"[A-Za-z0-9_.-]{1,255}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream(Table):
@@ -27,12 +25,12 @@ class Stream(Table):
     kms_key: str = setting(
         "aws",
         doc="A KMS key's ARN, or 'aws' for Amazon's own key",
-        pattern=f"aws|{names.KEY_ARN}",
+        pattern=names.KMS_KEY,
         example="aws",
     )
     aggregated: bool = setting(False, doc="Whether producers put KPL aggregates")
     fan_out: tuple[str, ...] = setting(
-        (), doc="Names of enhanced fan-out consumers for readers outside of this file", pattern=r"[a-zA-Z0-9_.-]{1,128}"
+        (), doc="Names of enhanced fan-out consumers for readers outside of this file", pattern=names.FAN_OUT
     )
 
     def complaints(self) -> Iterator[Complaint]:
@@ -40,8 +38,6 @@ class Stream(Table):
             yield "shards", "is missing: a provisioned stream has a number of them, for example shards = 2"
         if self.mode == "on-demand" and self.shards is not None:
             yield "shards", "is for mode = 'provisioned'; an on-demand stream finds its own number"
-        if len(set(self.fan_out)) < len(self.fan_out):
-            yield "fan_out", "names a consumer twice"
 
     @property
     def customer_key(self) -> str | None:
@@ -65,18 +61,24 @@ class DataTable(Table):
     """A DynamoDB table for what consumers write, paid by request. It outlives its stack."""
 
     physical_name: str | None = setting(
-        None, doc="The table's own name; by default the pipeline's with this one's", pattern=r"[a-zA-Z0-9_.-]{3,255}"
+        None, doc="The table's own name; by default the pipeline's with this one's", pattern=names.TABLE
     )
-    partition_key: str = setting(doc="The attribute that items are spread by", pattern=_ATTRIBUTE, example="carrier")
+    partition_key: str = setting(
+        doc="The attribute that items are spread by", pattern=names.ATTRIBUTE, example="carrier"
+    )
     sort_key: str | None = setting(
-        None, doc="The attribute that items of one partition are sorted by", pattern=_ATTRIBUTE
+        None, doc="The attribute that items of one partition are sorted by", pattern=names.ATTRIBUTE
     )
     partition_key_type: str = setting("S", doc="S for text, N for a number, B for bytes", choices=("S", "N", "B"))
     sort_key_type: str = setting("S", doc="S for text, N for a number, B for bytes", choices=("S", "N", "B"))
     expires_attribute: str | None = setting(
-        None, doc="The attribute with the time at which an item expires", pattern=_ATTRIBUTE
+        None, doc="The attribute with the time at which an item expires", pattern=names.ATTRIBUTE
     )
 
     def complaints(self) -> Iterator[Complaint]:
         if self.sort_key == self.partition_key:
             yield "sort_key", "is the partition key"
+
+    def idle(self) -> Iterator[Complaint]:
+        if self.sort_key is None:
+            yield "sort_key_type", "there is no sort_key"

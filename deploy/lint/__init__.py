@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.lint import api, delivery, stores
+from deploy.lint import actions, api, delivery, stores
 from deploy.lint.finding import Finding, Remark, Rule, Subject
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ RULES = (
     Rule("KS015", "An API key as the only lock", "warning", api.key_alone),
     _IDLE,
     Rule("KS017", "Tokens without scopes", "warning", api.no_scopes),
+    Rule("KS018", "A physical name shared by environments", "error", stores.shared_names),
+    Rule("KS019", "Set aside where no alarm looks", "warning", stores.set_aside_unseen),
+    Rule("KS020", "An action that IAM does not know", "error", actions.unknown_action),
 )
 
 

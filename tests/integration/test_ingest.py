@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from kstream.aws.stream_writer import StreamWriter
 from kstream.core.errors import ConfigurationError
 from kstream.core.retry import Retry
+from kstream.ingest.api import IngestApi, IngestStream, LambdaFunction
 from kstream.ingest.client import IngestClient
+from kstream.ingest.enforcing.local_door import Residents
 from kstream.ingest.errors import Unavailable
-from kstream.ingest.gateway import unlocked_gateway
+from kstream.ingest.gateway import locked_gateway, unlocked_gateway
 from kstream.ingest.server import GatewayServer
 from kstream.testing.clock import VirtualClock
+from tests.support.door import Function, policy
 from tests.support.ingest import MemoryStreams
 
 if TYPE_CHECKING:
@@ -127,6 +131,43 @@ def test_leaving_waits_for_what_is_being_put() -> None:
     putting.join(30)
     assert [result.sequence_number for result in outcome] == ["1"]
     assert len(streams.taken()) == 1
+
+
+def test_whoever_is_connected_calls_whatever_headers_say() -> None:
+    """An authorizer may go by addresses; behind no proxy, X-Forwarded-For is what the caller would like to be."""
+    function = Function(lambda _: policy("Deny", "*"))
+    lock = LambdaFunction(invocation_uri="f", kind="request", cache_seconds=0)
+    api = IngestApi(streams=(IngestStream(name="orders", locks=(lock,)),))
+    with GatewayServer(locked_gateway(api, MemoryStreams(), Residents(functions={"f": function}))) as server:
+        headers = {"authorization": "t", "x-forwarded-for": "10.0.0.7", "forwarded": "for=10.0.0.7"}
+        assert httpx.post(f"{server.url}/streams/orders/records", headers=headers, trust_env=False).status_code == 403
+    [event] = function.events
+    assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
+
+
+def test_an_upgrade_to_websockets_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is installed besides: the gateway speaks HTTP."""
+    import uvicorn
+
+    configs: list[uvicorn.Config] = []
+
+    def keeping(*arguments: Any, **options: Any) -> uvicorn.Config:
+        configs.append(config(*arguments, **options))
+        return configs[-1]
+
+    config = uvicorn.Config
+    monkeypatch.setattr(uvicorn, "Config", keeping)
+    upgrade = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "sec-websocket-version": "13",
+    }
+    streams = MemoryStreams()
+    with GatewayServer(unlocked_gateway(["orders"], streams)) as server:
+        answer = httpx.post(f"{server.url}/streams/orders/records", headers=upgrade, content=b"x", trust_env=False)
+    assert (answer.status_code, len(streams.taken())) == (200, 1)
+    assert [config.ws for config in configs] == ["none"]
 
 
 def test_a_gateway_that_comes_back_is_found_again() -> None:

@@ -19,7 +19,7 @@ _KEY = f"arn:aws:kms:eu-west-1:{_ACCOUNT}:key/0a1b2c3d-0000-1111-2222-3333444455
 
 # Names of which two, put together with what deploy adds, could become one.
 _STREAMS = ["orders", "orders-stream", "a", "a-b"]
-_BUCKETS = ["archive", "archive-bucket"]
+_BUCKETS = ["archive", "archive-top"]
 _TABLES = ["totals", "totals-ledger", "table"]
 _CONSUMERS = ["totals", "totals-too", "endpoints", "api", "ingest", "stream-orders", "at-risk", "security-group"]
 _PRODUCERS = ["default", "shop", "till-7", "a-b", "key", "api", "usage"]
@@ -72,7 +72,8 @@ def _names(awkward: list[str], *, least: int = 0, longest: int = 30) -> st.Searc
     free = st.lists(part, min_size=1, max_size=3).map(lambda parts: "k" + "-".join(parts))
     free = free.filter(lambda name: len(name) <= longest)
     one = st.sampled_from(awkward) | free | st.just("l" * longest)
-    return st.lists(one, min_size=least, max_size=3, unique_by=_plain)
+    pairs = st.sampled_from([awkward[:2], awkward[2:4] or awkward[:1]])
+    return pairs | st.lists(one, min_size=least, max_size=3, unique_by=_plain)
 
 
 def _plain(name: str) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from deploy.config import parse
+from deploy.config import InvalidConfiguration, parse
+from deploy.environment import EnvironmentTooLarge
 from deploy.synthesis import stacks
 from tests.golden.deploy import CASES, pipeline
-from tests.support.pipelines import pipelines
+from tests.support.pipelines import almost, pipelines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,7 @@ def test_nothing_is_found_in_the_templates_of_this_repository(case: str) -> None
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_found_in_those_of_random_configurations(part: int, soak: bool) -> None:
-    """In parts, so that they run side by side."""
+    """In parts, so that they run side by side. What the configuration does not refuse, cfn-lint does not either."""
     seen: set[str] = set()
 
     @settings(
@@ -54,9 +55,12 @@ def test_nothing_is_found_in_those_of_random_configurations(part: int, soak: boo
         database=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
-    @given(pipelines())
+    @given(pipelines() | almost())
     def judge(table: dict[str, Any]) -> None:
-        made = [stack for stack in stacks(parse(table)) if stack.body not in seen]
+        try:
+            made = [stack for stack in stacks(parse(table)) if stack.body not in seen]
+        except (InvalidConfiguration, EnvironmentTooLarge):
+            return
         assert findings(made) == []
         seen.update(stack.body for stack in made)
 

@@ -44,7 +44,11 @@ def test_by_default_retries_end_and_what_is_given_up_is_told() -> None:
         ("maximum_record_age", 3600, {"MaximumRecordAgeInSeconds": 3600}),
         ("bisect_on_error", False, {"BisectBatchOnFunctionError": False}),
         ("tumbling_window", 60, {"TumblingWindowInSeconds": 60}),
-        ("filters", [{"data": {"a": [1]}}], {"FilterCriteria": {"Filters": [{"Pattern": '{"data": {"a": [1]}}'}]}}),
+        (
+            "filters",
+            [{"eventName": ["INSERT"]}],
+            {"FilterCriteria": {"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]}},
+        ),
         ("event_count_metrics", True, {"MetricsConfig": {"Metrics": ["EventCount"]}}),
         ("enabled", False, {"Enabled": False}),
         (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploy.config import parse
+from deploy.environment import EnvironmentTooLarge
 from deploy.stacks import ArtifactOf
 from deploy.synthesis import stacks
 
@@ -56,6 +57,59 @@ def test_tracing_is_active_and_allowed_or_neither(tracing: bool) -> None:
 
     assert (function_of(stack).get("TracingConfig") == {"Mode": "Active"}) is tracing
     assert ({"xray:PutTelemetryRecords", "xray:PutTraceSegments"} <= actions) is tracing
+
+
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d"
+
+
+def statements(**use: Any) -> dict[str, dict[str, Any]]:
+    """What a consumer of another stream may do by one entry of ``uses``, by the statements' ids."""
+    consumer = {"stream": "orders", "handler": "a.b", "uses": [use]}
+    table = {
+        "name": "shop",
+        "streams": {"orders": {}, "sealed": {"kms_key": KEY}},
+        "buckets": {"archive": {}},
+        "consumers": {"totals": consumer},
+    }
+    (stack,) = (stack for stack in stacks(parse(table)) if stack.role == "consumer-totals")
+    (policy,) = stack.template["Resources"]["Role"]["Properties"]["Policies"]
+    return {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"] if one["Sid"].startswith("Use")}
+
+
+@pytest.mark.parametrize(
+    ("actions", "keys"),
+    [
+        (["PutRecord", "GetRecords"], ["kms:Decrypt", "kms:GenerateDataKey"]),
+        (["PutRecord", "PutRecords"], ["kms:GenerateDataKey"]),
+        (["SubscribeToShard"], ["kms:Decrypt"]),
+        (["DescribeStreamSummary"], None),
+    ],
+)
+def test_the_key_of_a_stream_may_be_used_as_its_actions_use_it(actions: list[str], keys: list[str] | None) -> None:
+    found = statements(stream="sealed", actions=[f"kinesis:{action}" for action in actions])
+
+    assert found.get("Use1Key", {"Action": None})["Action"] == keys
+
+
+def test_actions_of_objects_are_allowed_on_objects_and_those_of_buckets_on_the_bucket() -> None:
+    actions = ["s3:AbortMultipartUpload", "s3:ListBucket", "s3:PutObject"]
+    found = statements(bucket="archive", prefix="x/", actions=actions)
+
+    assert {sid: one["Action"] for sid, one in found.items()} == {
+        "Use1S3": ["s3:AbortMultipartUpload", "s3:PutObject"],
+        "Use1S3Bucket": ["s3:ListBucket"],
+    }
+    assert found["Use1S3"]["Resource"][0]["Fn::Sub"].endswith("/x/*")
+    assert "/" not in found["Use1S3Bucket"]["Resource"][0]["Fn::Sub"].rpartition(":::")[2]
+
+
+def test_an_environment_above_lambdas_limit_is_refused_with_what_deploy_adds() -> None:
+    """At its longest: the queue's URL and the ledger's name are only known later."""
+    with pytest.raises(EnvironmentTooLarge, match=r"consumers.totals.environment: .* have 4,\d+ bytes"):
+        variables(environment={"LONG": "x" * 4000})
+    with pytest.raises(EnvironmentTooLarge):
+        variables(environment={"LONG": "é" * 2000})
+    assert variables(environment={"LONG": "x" * 3500})["LONG"] == "x" * 3500
 
 
 def test_a_layer_is_published_for_the_functions_python_and_processor() -> None:

@@ -50,10 +50,18 @@ def test_what_puts_records_at_risk_is_part_of_the_one_alarm(table: dict[str, Any
     prefix = given.prefix
     for name, consumer in given.consumers.items():
         for what, there in (
-            ("too-late", consumer.queue_arn is None),
+            ("overdue", consumer.queue_arn is None),
             ("on-failure", consumer.has_on_failure_queue),
             ("dead-letters", consumer.dead_letters == "queue"),
             ("dropped", consumer.mapping.event_count_metrics),
+            (
+                "given-up",
+                consumer.mapping.event_count_metrics and consumer.mapping.on_failure.startswith("arn:"),
+            ),
+            (
+                "set-aside",
+                ":" in consumer.dead_letters and consumer.metrics and consumer.kind is SourceKind.KINESIS,
+            ),
         ):
             assert (f'ALARM("{prefix}-{name}-{what}")' in rule) is there
             assert (f"{prefix}-{name}-{what}" in found) is there
@@ -81,6 +89,7 @@ def test_the_dashboard_shows_every_metric_that_a_consumer_sends_and_no_other(tab
         of = ("service", variables["KSTREAM_SERVICE"], "stream", stream, "consumer", variables["KSTREAM_CONSUMER"])
         expected |= {(metric.name, *of) for metric in kstream.metrics.ALL}
         watched |= {(name, *of) for name in ("LedgerFailures", "DeadLetterFailures", "BatchesOutOfTime")}
+        watched |= {("RecordsDeadLettered", *of)} if ":" in consumer.dead_letters else set()
     if not given.monitoring.enabled:
         return
     dashboard = made[f"{given.prefix}-monitoring"].template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
@@ -96,8 +105,8 @@ def test_a_consumer_pages_at_a_quarter_of_the_retention() -> None:
     found = alarms(pipeline("flights"))
 
     assert found["flights-archive-late"]["Threshold"] == 60 * 1000
-    assert found["flights-archive-too-late"]["Threshold"] == 72 * 3600 / 4 * 1000
-    assert found["flights-archive-too-late"]["Dimensions"] == [{"Name": "FunctionName", "Value": "flights-archive"}]
+    assert found["flights-archive-overdue"]["Threshold"] == 72 * 3600 / 4 * 1000
+    assert found["flights-archive-overdue"]["Dimensions"] == [{"Name": "FunctionName", "Value": "flights-archive"}]
 
 
 def test_many_alarms_are_divided_over_several_under_the_one() -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
-from deploy.config import parse
+from deploy.config import InvalidConfiguration, parse
 from deploy.cost import costs
+from deploy.endpoints import NoRoutes
 from deploy.synthesis import stacks
 from tests.support.pipelines import pipelines
 
@@ -45,7 +46,7 @@ def of_kind(stack: Stack, kind: str) -> dict[str, dict[str, Any]]:
 def endpoints(stack: Stack) -> dict[str, dict[str, Any]]:
     """By the service's name."""
     found = of_kind(stack, "VPCEndpoint").values()
-    return {one["ServiceName"]["Fn::Sub"].rpartition(".")[2]: one for one in found}
+    return {one["ServiceName"]["Fn::Sub"].split(".", 3)[3]: one for one in found}
 
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf"
@@ -77,25 +78,49 @@ def test_there_are_the_endpoints_that_the_code_needs_and_no_other(consumer: dict
 def test_an_endpoint_of_x_ray_is_made_when_the_file_asks_and_a_function_traces() -> None:
     """With the two actions of its role, and a way there for the function that traces."""
     network = {**NETWORK, "xray_endpoint": True}
-    assert endpoints(network_of(shop(network, tracing=False))).keys() == set()
+    with pytest.raises(InvalidConfiguration, match=r"network.xray_endpoint: changes nothing: no consumer"):
+        network_of(shop(network, tracing=False))
     stack = network_of(shop(network, tracing=True))
 
     (statement,) = endpoints(stack)["xray"]["PolicyDocument"]["Statement"]
     assert statement["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
     (way,) = of_kind(stack, "SecurityGroup")["TotalsSecurityGroup"]["SecurityGroupEgress"]
-    assert way["DestinationSecurityGroupId"] == {"Fn::GetAtt": ["EndpointsSecurityGroup", "GroupId"]}
+    assert way["DestinationSecurityGroupId"] == {"Fn::GetAtt": ["SecurityGroupOfEndpoints", "GroupId"]}
 
 
 def test_an_endpoint_that_the_vpc_has_already_is_not_made_again() -> None:
     existing = {
         "vpc_id": "vpc-0123456789abcdef0",
         "subnet_ids": ["subnet-0123456789abcdef0"],
+        "route_table_ids": ["rtb-0123456789abcdef0"],
         "existing_endpoints": ["sqs"],
     }
     made = endpoints(network_of(shop(existing, dead_letters="queue", ledger="dynamodb")))
 
     assert made.keys() == {"dynamodb"}
     assert made["dynamodb"]["VpcId"] == "vpc-0123456789abcdef0"
+    assert made["dynamodb"]["RouteTableIds"] == ["rtb-0123456789abcdef0"]
+
+
+def test_a_gateway_endpoint_without_route_tables_would_lead_nowhere() -> None:
+    existing = {"vpc_id": "vpc-0123456789abcdef0", "subnet_ids": ["subnet-0123456789abcdef0"]}
+    with pytest.raises(NoRoutes, match=r"network.route_table_ids is missing: dynamodb .*totals: its ledger"):
+        network_of(shop(existing, ledger="dynamodb"))
+    assert endpoints(network_of(shop(existing, dead_letters="queue"))).keys() == {"sqs"}
+
+
+@pytest.mark.parametrize(
+    ("service", "endpoint"),
+    [("firehose", "kinesis-firehose"), ("cloudwatch", "monitoring"), ("ecr", "ecr.api"), ("events", "events")],
+)
+def test_an_endpoint_has_its_own_name_which_is_not_always_iams(service: str, endpoint: str) -> None:
+    use = {"actions": [f"{service}:DoSomething"], "arns": [f"arn:aws:{service}:eu-west-1:123456789012:x"]}
+    assert endpoints(network_of(shop(uses=[use]))).keys() == {endpoint}
+
+
+def test_signing_on_to_a_database_needs_no_endpoint() -> None:
+    use = {"actions": ["rds-db:connect"], "arns": ["arn:aws:rds-db:eu-west-1:123456789012:dbuser:a/b"]}
+    assert endpoints(network_of(shop(uses=[use]))).keys() == set()
 
 
 def test_a_consumer_reaches_its_endpoints_and_what_it_names_and_nothing_else() -> None:
@@ -112,7 +137,7 @@ def test_a_consumer_reaches_its_endpoints_and_what_it_names_and_nothing_else() -
         for rule in groups["TotalsSecurityGroup"]["SecurityGroupEgress"]
     ]
     assert out == [
-        (443, 443, {"Fn::GetAtt": ["EndpointsSecurityGroup", "GroupId"]}),
+        (443, 443, {"Fn::GetAtt": ["SecurityGroupOfEndpoints", "GroupId"]}),
         (443, 443, {"Ref": "DynamodbPrefixList"}),
         (5432, 5432, "sg-0123456789abcdef0"),
     ]
@@ -122,7 +147,7 @@ def test_a_consumer_reaches_its_endpoints_and_what_it_names_and_nothing_else() -
     }
     own = str({"Fn::GetAtt": ["TotalsSecurityGroup", "GroupId"]})
     assert into == {
-        (str({"Fn::GetAtt": ["EndpointsSecurityGroup", "GroupId"]}), 443, own),
+        (str({"Fn::GetAtt": ["SecurityGroupOfEndpoints", "GroupId"]}), 443, own),
         ("sg-0123456789abcdef0", 5432, own),
     }
 
@@ -199,3 +224,53 @@ def test_a_private_api_admits_its_callers_alone() -> None:
     (rule,) = of_kind(stack, "SecurityGroupIngress").values()
     assert rule["SourceSecurityGroupId"] == "sg-0123456789abcdef0"
     assert endpoints(stack)["execute-api"]["SecurityGroupIds"] == [rule["GroupId"]]
+
+
+def test_a_private_api_takes_an_endpoint_that_the_vpc_has() -> None:
+    """Two of one service with private DNS cannot be in a VPC; and who may call is for that one's group to say."""
+    existing = {
+        "vpc_id": "vpc-0123456789abcdef0",
+        "subnet_ids": ["subnet-0123456789abcdef0"],
+        "existing_endpoints": ["execute-api"],
+    }
+    door = {"streams": {"orders": {"who": "iam"}}, "private": True}
+    with pytest.raises(InvalidConfiguration, match=r"ingest.vpc_endpoint_id: is missing"):
+        parse(shop(existing) | {"ingest": {**door, "callers": ["sg-0123456789abcdef0"]}})
+
+    made = stacks(parse(shop(existing) | {"ingest": {**door, "vpc_endpoint_id": "vpce-0123456789abcdef0"}}))
+    (api,) = (stack for stack in made if stack.role == "ingest")
+    properties = api.template["Resources"]["Api"]["Properties"]
+    assert properties["EndpointConfiguration"]["VpcEndpointIds"] == ["vpce-0123456789abcdef0"]
+    assert (
+        properties["Policy"]["Statement"][1]["Condition"]["StringNotEquals"]["aws:SourceVpce"]
+        == "vpce-0123456789abcdef0"
+    )
+    assert not any(endpoints(stack) for stack in made if stack.role == "network")
+
+
+def test_an_endpoint_of_apis_serves_the_private_one_and_what_the_code_calls() -> None:
+    use = {"actions": ["execute-api:Invoke"], "arns": ["arn:aws:execute-api:eu-west-1:123456789012:abc/*"]}
+    ingest = {"streams": {"orders": {"who": "iam"}}, "private": True, "callers": ["sg-0123456789abcdef0"]}
+    stack = network_of(shop(uses=[use]) | {"ingest": ingest})
+
+    made = endpoints(stack)["execute-api"]
+    assert [one["Fn::GetAtt"][0] for one in made["SecurityGroupIds"]] == [
+        "SecurityGroupOfEndpoints",
+        "SecurityGroupOfApi",
+    ]
+    assert [rule["Resource"] for rule in made["PolicyDocument"]["Statement"]] == [["*"], use["arns"]]
+
+
+@pytest.mark.parametrize("name", ["endpoints", "api"])
+def test_a_consumer_of_any_name_has_a_group_of_its_own(name: str) -> None:
+    table = shop(dead_letters="queue") | {
+        "ingest": {"streams": {"orders": {"who": "iam"}}, "private": True, "callers": ["sg-0123456789abcdef0"]}
+    }
+    table["consumers"] = {name: table["consumers"]["totals"]}
+    groups = of_kind(network_of(table), "SecurityGroup")
+
+    assert sorted(group["GroupDescription"] for group in groups.values()) == [
+        "shop: VPC endpoints",
+        f"shop: the consumer {name}",
+        "shop: the ingest API",
+    ]

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploy import package
-from deploy.config import parse
+from deploy.config import load, parse
+from deploy.handlers import ANYTHING, names_of
 from deploy.package import PackageError, function_package, layer_package, packages
 from deploy.wheels import WheelsNotFound, platforms
 from kstream.testing.events import kinesis_event
@@ -44,7 +46,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "app" / "orders" / "__init__.py").write_text("")
     (root / "app" / "orders" / "consumer.py").write_text(CONSUMER)
     (root / "app" / "orders" / "table.sql").write_text("SELECT 1")
-    (root / "app" / "other.py").write_text("raise SystemExit('not asked for')")
+    (root / "app" / "other.py").write_text("raise SystemExit('not asked for')\nlambda_handler = None")
     (root / "alone.py").write_text(CONSUMER)
     wheel = _tenacity(tmp_path / "wheels")
     (root / "function.lock").write_text(f"{wheel[0]} --hash=sha256:{wheel[1]}\n")
@@ -135,7 +137,7 @@ def test_a_package_holds_the_consumer_kstream_and_the_lock_and_nothing_else(root
     [
         ({"handler": "alone.lambda_handler"}, ["alone.py"]),
         ({"handler": "app.other.lambda_handler", "include": ["app/other.py"]}, ["app/__init__.py", "app/other.py"]),
-        ({"handler": "app.orders.consumer.f", "include": ["app", "alone.py"]}, ["alone.py", "app/__init__.py"]),
+        ({"handler": "app.orders.consumer.Echo", "include": ["app", "alone.py"]}, ["alone.py", "app/__init__.py"]),
     ],
 )
 def test_what_is_included_can_be_said(root: Path, tmp_path: Path, consumer: dict[str, Any], own: list[str]) -> None:
@@ -226,11 +228,84 @@ def test_a_package_above_the_budget_is_refused_with_what_takes_most(
         ({"include": ["app/nothing.py"]}, "which is not there"),
         ({"include": ["alone.py"]}, "does not hold app/orders/consumer.py"),
         ({"include": ["../wheels"]}, "is outside of"),
+        (
+            {"handler": "app.orders.consumer.lambda_handle"},
+            r"consumer.py has no 'lambda_handle'.*mean 'lambda_handler'",
+        ),
     ],
 )
 def test_code_that_is_not_there_is_said_so(root: Path, tmp_path: Path, consumer: dict[str, Any], words: str) -> None:
     with pytest.raises(PackageError, match=words):
         function_package(pipeline(**consumer), "totals", root=root, out=tmp_path)
+
+
+def test_what_a_folder_hides_or_leads_outside_stays_at_home(root: Path, tmp_path: Path) -> None:
+    """A package lies in a bucket that more people read than the folder."""
+    orders = root / "app" / "orders"
+    (orders / ".git").mkdir()
+    (orders / ".git" / "config").write_text("token")
+    (orders / ".env").write_text("PASSWORD=x")
+    inside = names(function_package(pipeline(), "totals", root=root, out=tmp_path, layered=True).path)
+    assert [name for name in inside if "/." in name] == []
+
+    (tmp_path / "secret").write_text("x")
+    (orders / "data.txt").symlink_to(tmp_path / "secret")
+    with pytest.raises(PackageError, match=r"data.txt leads to .*secret, outside of"):
+        function_package(pipeline(), "totals", root=root, out=tmp_path, layered=True)
+    (orders / "data.txt").unlink()
+    (orders / "data").symlink_to(root / "app")
+    with pytest.raises(PackageError, match=r"data leads to another folder"):
+        function_package(pipeline(), "totals", root=root, out=tmp_path, layered=True)
+    (orders / "data").unlink()
+    (orders / "data.sql").symlink_to(orders / "table.sql")
+    inside = names(function_package(pipeline(), "totals", root=root, out=tmp_path, layered=True).path)
+    assert "app/orders/data.sql" in inside
+
+
+@pytest.mark.parametrize(
+    ("source", "there"),
+    [
+        ("def f(event, context): ...", True),
+        ("async def f(event, context): ...", True),
+        ("from other import g as f", True),
+        ("if True:\n    pass\nelse:\n    f = 1", True),
+        ("try:\n    import x\nexcept ImportError:\n    f = 1", True),
+        ("f: object = 1", True),
+        ("g, (f, h) = 1, (2, 3)", True),
+        ("with open('x') as f: ...", True),
+        ("match 1:\n    case 1:\n        f = 1", True),
+        ("from other import *", True),
+        ("def __getattr__(name): ...", True),
+        ("def g():\n    f = 1", False),
+        ("class A:\n    f = 1", False),
+        ("print(f)", False),
+    ],
+)
+def test_a_handler_is_looked_for_without_running_its_module(source: str, *, there: bool) -> None:
+    found = names_of(source.encode(), "m.py")
+    assert ("f" in found or ANYTHING in found) is there
+
+
+def test_a_module_that_is_no_python_is_refused_with_its_place(root: Path, tmp_path: Path) -> None:
+    (root / "alone.py").write_text("def f(:")
+    with pytest.raises(PackageError, match=r"alone.py, where the handler of totals stands, is no Python"):
+        function_package(pipeline(handler="alone.f"), "totals", root=root, out=tmp_path, layered=True)
+
+
+def test_the_example_can_be_packaged(root: Path, tmp_path: Path) -> None:
+    """As it stands, with wheels of this machine: by default tracing's lock lies beside the other."""
+    examples, locks = root / "examples", root / "requirements"
+    shutil.copytree(ROOT / "examples", examples, ignore=shutil.ignore_patterns("__pycache__"))
+    locks.mkdir()
+    (root / "function.lock").rename(locks / "function.lock")
+    pinned = _wheel(tmp_path / "wheels", "aws-xray-sdk", "aws_xray_sdk/__init__.py")
+    (locks / "function-xray.lock").write_text(f"{pinned[0]} --hash=sha256:{pinned[1]}\n")
+    minimal = load(examples / "pipeline-minimal.toml")
+
+    inside = names(function_package(minimal, "totals", root=examples, out=tmp_path).path)
+    assert {"order_totals.py", "aws_xray_sdk/__init__.py"} <= set(inside)
+    assert parse({"name": "x", "streams": {"a": {}}}).locks_of_tracing == "requirements/function-xray.lock"
+    assert parse({"name": "x", "streams": {"a": {}}, "tracing_lock": "b"}).locks_of_tracing == "b"
 
 
 def test_a_lock_without_a_wheel_or_with_another_hash_is_refused_with_what_pip_says(root: Path, tmp_path: Path) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 
-from deploy.config import parse
+from deploy import alarms
+from deploy.config import InvalidConfiguration, parse
+from deploy.environment import EnvironmentTooLarge
 from deploy.stacks import ArtifactOf, OutputOf, PrefixListOf
 from deploy.synthesis import TemplateTooLarge, stacks
-from deploy.template import BODY_LIMIT, UPLOAD_LIMIT
+from deploy.template import BODY_LIMIT, UPLOAD_LIMIT, Resources, SameName, template
 from tests.golden.deploy import pipeline
-from tests.support.pipelines import pipelines
+from tests.support.pipelines import almost, pipelines
 
 if TYPE_CHECKING:
     from deploy.stacks import Stack
@@ -44,6 +47,72 @@ def test_each_stack_finds_what_it_needs_in_those_before(table: dict[str, Any]) -
         before[stack.name] = stack
 
 
+NAMES = {
+    "AWS::Kinesis::Stream": "Name",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::ApiGateway::ApiKey": "Name",
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::CompositeAlarm": "AlarmName",
+    "AWS::Kinesis::StreamConsumer": "ConsumerName",
+}
+
+
+@given(pipelines() | almost())
+def test_whatever_the_configuration_accepts_has_names_of_its_own(table: dict[str, Any]) -> None:
+    """In a template, where ``Resources`` refuses a second; and in the account, where the second could not be made."""
+    try:
+        accepted = parse(table)
+        made = stacks(accepted)
+    except (InvalidConfiguration, EnvironmentTooLarge):
+        return
+    called = Counter(
+        (one["Type"].replace("Composite", ""), str(one["Properties"][NAMES[one["Type"]]]), _stream(one))
+        for stack in made
+        for one in stack.template["Resources"].values()
+        if one["Type"] in NAMES
+    )
+    assert [name for name, count in called.items() if count > 1] == []
+    watched = {stack.role: stack for stack in made}.get("monitoring")
+    assert watched is None or len(of_kind(watched, "AWS::CloudWatch::Alarm")) == len(alarms.of(accepted))
+
+
+def _stream(one: dict[str, Any]) -> str:
+    """Names of registered consumers are those of one stream."""
+    return str(one["Properties"].get("StreamARN", ""))
+
+
+def test_resources_refuse_a_name_that_is_there_however_it_is_put_in() -> None:
+    one = {"Totals": {"Type": "A"}}
+    with pytest.raises(SameName, match="Totals would stand twice"):
+        Resources(one, one)
+    there = Resources(one)
+    with pytest.raises(SameName):
+        there["Totals"] = {"Type": "B"}
+    with pytest.raises(SameName):
+        there |= one
+    with pytest.raises(SameName):
+        there | one
+    with pytest.raises(SameName):
+        there.update(one)
+    with pytest.raises(SameName):
+        template("one", there, parameters={"Totals": "what Ref would take instead"})
+
+
+def test_no_alarm_is_called_as_the_end_of_another() -> None:
+    """``late`` of ``totals-too`` and ``too-late`` of ``totals`` were one: an alarm that pages was lost."""
+    consumers = {name: {"stream": "orders", "handler": "a.b"} for name in ("totals", "totals-too")}
+    everything = alarms.of(parse({"name": "shop", "streams": {"orders": {}}, "consumers": consumers}))
+    everything += alarms.of(pipeline("everything"))
+    whats = {alarm.what for alarm in everything}
+
+    assert [(one, other) for one in whats for other in whats if other.endswith(f"-{one}")] == []
+    assert {"late", "overdue", "set-aside", "given-up"} <= whats
+
+
 @given(pipelines())
 def test_whatever_holds_the_users_data_outlives_its_stack(table: dict[str, Any]) -> None:
     for stack in stacks(parse(table)):
@@ -71,15 +140,15 @@ def test_the_templates_of_this_repository_go_into_a_request(case: str) -> None:
 
 
 def test_a_template_that_is_too_large_is_refused_by_name() -> None:
-    many = {f"consumer{letter}": {"stream": "orders", "handler": "a.b"} for letter in "abcdefghijklmnopqrst"}
-    for consumer in many.values():
-        consumer["environment"] = {f"V{number}": "x" * 900 for number in range(60)}  # type: ignore[assignment]
-    table = {"name": "shop", "streams": {"orders": {}}, "consumers": many}
-    assert stacks(parse(table))
-    for consumer in many.values():
-        consumer["environment"] = {f"V{number}": "x" * 20_000 for number in range(60)}  # type: ignore[assignment]
-    with pytest.raises(TemplateTooLarge, match=r"shop-consumer-consumera has 1,.* bytes.*divide the pipeline"):
-        stacks(parse(table))
+    def table(length: int) -> dict[str, Any]:
+        secrets = [f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{n}{'x' * length}" for n in range(60)]
+        use = {"actions": ["secretsmanager:GetSecretValue"], "arns": secrets}
+        consumer = {"stream": "orders", "handler": "a.b", "uses": [use]}
+        return {"name": "shop", "streams": {"orders": {}}, "consumers": {"totals": consumer}}
+
+    assert stacks(parse(table(900)))
+    with pytest.raises(TemplateTooLarge, match=r"shop-consumer-totals has 1,.* bytes.*divide the pipeline"):
+        stacks(parse(table(20_000)))
 
 
 def test_the_deployment_of_the_api_is_new_whenever_its_document_is() -> None:

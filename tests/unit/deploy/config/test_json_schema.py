@@ -59,6 +59,19 @@ def test_the_files_of_this_repository_fit_the_schema() -> None:
         parse(table, environment)
 
 
+def test_an_environment_is_checked_as_the_rest_is_but_need_not_be_whole() -> None:
+    def checked(**over: Any) -> list[str]:
+        return unknown({"name": "shop", "env": {"prod": over}}, SCHEMA)
+
+    assert checked(consumers={"totals": {"memory_mb": 512}}, streams={"orders": {"shards": 4}}) == []
+    assert checked(consumers={"totals": {"memory": 512}}) == [".env.prod.consumers.totals.memory is unknown"]
+    assert checked(streams={"orders": {"mode": "x"}}) == [".env.prod.streams.orders.mode is not in the enum"]
+    assert checked(consumers={"totals": {"uses": [{"table": "x"}]}}) == [
+        ".env.prod.consumers.totals.uses[].actions is missing"
+    ]
+    assert checked(env={}) == [".env.prod.env is unknown"]
+
+
 def test_every_setting_is_explained() -> None:
     tables = [SCHEMA, *SCHEMA["definitions"].values()]
     lacking = [name for table in tables for name, one in table["properties"].items() if not one.get("description")]

@@ -44,12 +44,56 @@ def test_environments_that_are_none_are_refused(env: object) -> None:
         parse({**TABLE, "env": env})
 
 
-def test_a_mistake_in_an_environment_is_found_when_it_is_chosen() -> None:
-    table = {**TABLE, "env": {"prod": {"streams": {"orders": {"retention": 1}}}}}
+@pytest.mark.parametrize("chosen", [None, "dev", "prod"])
+def test_a_mistake_in_an_environment_is_found_whichever_is_chosen(chosen: str | None) -> None:
+    table = {**TABLE, "env": {"prod": {"streams": {"orders": {"retention": 1}}}, "dev": {}}}
 
-    parse(table)
-    with pytest.raises(InvalidConfiguration, match=r"streams.orders.retention: there is no such setting"):
-        parse(table, "prod")
+    with pytest.raises(InvalidConfiguration) as raised:
+        parse(table, chosen)
+    (problem,) = raised.value.problems
+    assert problem.path == "env.prod.streams.orders.retention"
+
+
+def test_a_mistake_is_told_where_it_stands() -> None:
+    """What every environment has from the file is the file's; what one makes of it, its own."""
+    table = {**TABLE, "streams": {"orders": {"retention_hours": 1}, "b": {}}}
+    table["env"] = {"prod": {"streams": {"b": {"mode": "provisioned"}}}, "dev": {}}
+
+    with pytest.raises(InvalidConfiguration) as raised:
+        parse(table, "dev")
+    assert [problem.path for problem in raised.value.problems] == [
+        "env.prod.streams.b.shards",
+        "streams.orders.retention_hours",
+    ]
+
+
+def test_an_environment_may_complete_what_the_file_leaves_open() -> None:
+    table = {"name": "shop", "env": {"prod": {"streams": {"orders": {}}}}}
+
+    assert parse(table, "prod").streams.keys() == {"orders"}
+    with pytest.raises(InvalidConfiguration, match="streams: is missing"):
+        parse(table)
+
+
+PAGE = ["arn:aws:sns:eu-west-1:123456789012:pages"]
+
+
+def test_what_changes_nothing_in_one_environment_may_stand_for_another() -> None:
+    off, on = {"enabled": False}, {"enabled": True}
+
+    for base, dev in ((on, off), (off, on)):
+        parse({**TABLE, "monitoring": {**base, "page": PAGE}, "env": {"dev": {"monitoring": dev}}})
+    with pytest.raises(
+        InvalidConfiguration, match=r"^pipeline.toml: monitoring.page: changes nothing: enabled is false"
+    ):
+        parse({**TABLE, "monitoring": {**off, "page": PAGE}, "env": {"dev": {}}})
+    with pytest.raises(InvalidConfiguration, match=r"^pipeline.toml: env.dev.monitoring.page: changes nothing"):
+        parse({**TABLE, "env": {"dev": {"monitoring": {**off, "page": PAGE}}}})
+
+
+def test_each_pipeline_knows_the_other_environments() -> None:
+    assert {other.environment for other in parse(TABLE, "prod").others} == {None, "dev"}
+    assert parse(TABLE).others[0].others == ()
 
 
 def test_a_file_that_is_not_there_or_no_toml_is_said_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,9 @@ SMALL: dict[str, Any] = {
 }
 
 
-TOLD = {"stream": "orders", "actions": ["kinesis:PutRecord"], "variable": "Q"}
+TOLD = {"stream": "orders", "actions": ["kinesis:PutRecord"], "variable": "QUEUE"}
+AGAIN = {**TOLD, "actions": ["kinesis:PutRecords"]}
+EXISTING: dict[str, Any] = {"vpc_id": "vpc-0123456789abcdef0", "subnet_ids": ["subnet-0123456789abcdef0"]}
 OPEN = {"streams": {"orders": {"who": "iam"}}}
 
 
@@ -78,7 +81,7 @@ def test_the_small_configuration_is_valid() -> None:
         ("consumers__totals__environment", {"KSTREAM_TRACING": "x"}, ["say it with tracing"]),
         ("consumers__totals__environment", {"KSTREAM_NAMESPACE": "x"}, ["would hide the metrics from the alarms"]),
         ("consumers__totals__environment", {"AWS_REGION": "x"}, ["Lambda keeps for itself"]),
-        ("consumers__totals__uses", [TOLD, TOLD], ["two settings give the same environment variable"]),
+        ("consumers__totals__uses", [TOLD, AGAIN], ["two settings give the same environment variable"]),
         ("consumers__totals__uses", [{**TOLD, "variable": "KSTREAM_METRICS"}], ["the same environment variable"]),
         ("consumers__totals__dead_letters", "stream:orders", ["would be read again, for ever"]),
         ("consumers__totals__dead_letters", "bucket:archive", ["does not define"]),
@@ -106,6 +109,41 @@ def test_the_small_configuration_is_valid() -> None:
         ("ingest", {"streams": {"orders": {"who": "iam"}}, "private": True}, ["callers: is missing"]),
         ("ingest", {**OPEN, "private": True, "callers": ["sg-0123456789abcdef0"]}, ["needs a [network]"]),
         ("monitoring", {"datapoints": 9}, ["more than periods"]),
+        ("name", "x" * 21, ["small letters and digits", "up to 20 characters"]),
+        ("region", "Ireland", ["small letters and a number"]),
+        ("tables", {"a": {"partition_key": "k", "physical_name": "a b"}}, ["3 to 255 letters, digits and _.-"]),
+        ("tables", {"totals-ledger": {"partition_key": "k"}}, ["'shop-totals-ledger'", "ledger of consumers.totals"]),
+        ("tables", {k: {"partition_key": "k", "physical_name": "abc"} for k in "ab"}, ["tables.a", "another"]),
+        ("buckets", {k: {"physical_name": "abc"} for k in "ab"}, ["is called as buckets.a is"]),
+        ("buckets", {"a": {"physical_name": "a..b"}}, ["single dots"]),
+        ("streams__" + "x" * 101, {}, ["up to 100 characters"]),
+        ("streams__orders__fan_out", ["a", "a"], ["fan_out[1]: is 'a', which stands there already"]),
+        ("tags", {"team": "t" * 257}, ["1 to 256 letters"]),
+        ("tags", {"kstream:pipeline": "x"}, ["is no name that can stand here"]),
+        ("accept", {"KS008": " "}, ["the reason, in words"]),
+        ("consumers__totals__environment", {"A": "x"}, ["two or more letters"]),
+        ("consumers__totals__uses", [{**TOLD, "variable": "_X"}], ["a letter first"]),
+        ("consumers__totals__uses", [{**TOLD, "variable": "AWS_REGION"}], ["Lambda keeps for itself"]),
+        ("consumers__totals__uses", [{"actions": ["s3:GetObject", "sqs:SendMessage"], "arns": ["arn:aws:s3:::b"]}],
+         ["actions of s3 and sqs", "one service each"]),
+        ("consumers__totals", {"stream": "orders", "handler": "a.b", "ledger": "none", "ledger_ttl_hours": 5},
+         ["changes nothing: ledger is 'none'"]),
+        ("tables", {"a": {"partition_key": "k", "sort_key_type": "N"}}, ["changes nothing: there is no sort_key"]),
+        ("network", {**EXISTING, "zones": 3}, ["network.zones: changes nothing"]),
+        ("network", {**EXISTING, "subnet_ids": EXISTING["subnet_ids"] * 2}, ["stands there already"]),
+        ("network", {**EXISTING, "existing_endpoints": ["sqqs"]}, ["no endpoint that is known", "did you mean 'sqs'"]),
+        ("network", {**EXISTING, "existing_endpoints": ["firehose"]}, ["its name is 'kinesis-firehose'"]),
+        ("ingest", {**OPEN, "keys_per_day": 5}, ["no stream asks for an API key"]),
+        ("ingest", {**OPEN, "requests_per_address": 50}, ["there is none (web_acl = true)"]),
+        ("ingest", {"streams": {"orders": {"who": "iam", "cache_seconds": 5}}}, ["it goes with who = 'lambda'"]),
+        ("ingest", {**OPEN, "vpc_endpoint_id": "vpce-0123456789abcdef0"}, ["goes with private = true"]),
+        ("ingest", {"streams": {"orders": {"api_key": True}}, "producers": ["a--b"]}, ["single hyphens"]),
+        ("ingest", {"streams": {"orders": {"api_key": True}}, "producers": ["a-1", "a1"]}, ["hyphens alone"]),
+        ("consumers__totals__mapping", {"filters": [{"data": {"at": [date(2026, 1, 31)]}}]}, ["filters[0].data.at[0]"]),
+        ("consumers__totals__mapping", {"filters": [{"data": {"at": date(2026, 1, 31)}}]}, ["it is a list of what"]),
+        ("consumers__totals__mapping", {"filters": [{"dat": ["x"]}]}, ["no field of a record", "did you mean 'data'"]),
+        ("consumers__totals__mapping", {"filters": [{"data": [{"prefx": "x"}]}]}, ["did you mean 'prefix'"]),
+        ("consumers__totals__mapping", {"filters": [{"data": ["x" * 4096]}]}, ["more than 4,096 characters"]),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_what_is_allowed(path: str, value: Any, words: list[str]) -> None:
@@ -115,6 +153,35 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(path: str, value: Any, wo
     text = "\n".join(map(str, found))
     assert path.split("__")[0] in text
     assert [word for word in words if word not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("consumers__totals__mapping", {"on_failure": "arn:aws:sqs:eu-west-2:123456789012:failed"}),
+        ("streams__orders__kms_key", "arn:aws:kms:eu-west-2:123456789012:key/0a1b2c3d"),
+        ("monitoring", {"page": ["arn:aws:sns:eu-west-2:123456789012:pages"]}),
+        (
+            "consumers__jobs",
+            {"handler": "a.b", "queue_arn": "arn:aws:sqs:eu-west-2:123456789012:jobs"},
+        ),
+    ],
+)
+def test_what_services_look_for_in_their_own_region_lies_there(path: str, value: Any) -> None:
+    (problem,) = problems(region="eu-west-1", **{path: value})
+
+    assert "is in eu-west-2, and the pipeline in eu-west-1" in problem.message
+    assert problems(region="eu-west-2", **{path: value}) == []
+    assert problems(**{path: value}) == []
+
+
+def test_a_service_that_no_endpoint_leads_to_is_refused_in_a_network_alone() -> None:
+    use = {"actions": ["firehse:PutRecord"], "arns": ["arn:aws:firehose:eu-west-1:123456789012:deliverystream/x"]}
+
+    (problem,) = problems(network={}, consumers__totals__uses=[use])
+    assert problem.path == "consumers.totals.uses[0].actions"
+    assert "did you mean 'firehose'?" in problem.message
+    assert problems(consumers__totals__uses=[use]) == []
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -18,6 +18,9 @@ from tests.golden.deploy import CASES, pipeline
 TOKENS = {"who": "jwt", "issuer": "https://issuer.example", "audiences": ["ingest"]}
 POOL = {"who": "cognito", "user_pools": ["arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbC"]}
 
+NAMED = {"physical_name": "Orders.v1"}
+ELSEWHERE = {"on_failure": "arn:aws:sqs:eu-west-1:123456789012:failed"}
+
 ROOT = Path(__file__).parents[4]
 
 
@@ -43,6 +46,14 @@ def many(count: int, **consumer: Any) -> dict[str, Any]:
     table = shop()
     one = {**table["consumers"]["totals"], **consumer}
     return {**table, "consumers": {f"c{number}": one for number in range(count)}}
+
+
+def letters(**consumer: Any) -> dict[str, Any]:
+    return shop(dead_letters="bucket:dead", **consumer) | {"buckets": {"dead": {}}}
+
+
+def uses(action: str) -> dict[str, Any]:
+    return shop(uses=[{"actions": [action], "arns": ["arn:aws:sqs:eu-west-1:123456789012:q"]}])
 
 
 def door(**settings: Any) -> dict[str, Any]:
@@ -96,6 +107,17 @@ def test_the_configurations_of_this_repository_are_clean(case: str) -> None:
         ),
         ("KS012", shop(dead_letters="none"), shop(dead_letters="queue")),
         ("KS013", shop(environment={"DB_PASSWORD": "hunter2"}), shop(environment={"DB_PASSWORD_ARN": "arn:x"})),
+        *(
+            ("KS013", shop(environment={bad: "hunter2"}), shop(environment={good: "there"}))
+            for bad, good in (
+                ("PROVIDER_API_KEY", "API_KEY_PROVIDER_ID"),
+                ("VALIDATION_TOKEN", "TOKEN_URL"),
+                ("CURL_PASSWORD", "PASSWORD_FILE"),
+                ("WARNING_SECRET", "SecretName"),
+                ("DbPassword", "dbPasswordArn"),
+                ("SECRET_NAMED", "SECRET_NAME"),
+            )
+        ),
         ("KS014", many(6), many(5)),
         ("KS014", many(6), many(6, fan_out=True)),
         (
@@ -114,6 +136,22 @@ def test_the_configurations_of_this_repository_are_clean(case: str) -> None:
             shop(ingest={"streams": {"orders": {**POOL, "scopes": ["ingest/orders"]}}}),
         ),
         ("KS016", shop(accept={"KS008": "why not"}), shop()),
+        ("KS018", shop(stream=NAMED) | {"env": {"prod": {}}}, shop(stream=NAMED)),
+        (
+            "KS018",
+            shop(stream=NAMED) | {"env": {"prod": {}}},
+            shop() | {"env": {"prod": {"streams": {"orders": NAMED}}}},
+        ),
+        (
+            "KS018",
+            shop(stream=NAMED) | {"account": "123456789012", "env": {"prod": {"region": "eu-west-1"}}},
+            shop(stream=NAMED) | {"account": "123456789012", "env": {"prod": {"account": "210987654321"}}},
+        ),
+        ("KS019", shop(mapping=ELSEWHERE), shop(mapping={**ELSEWHERE, "event_count_metrics": True})),
+        ("KS019", letters(metrics=False), letters(metrics=True)),
+        ("KS019", letters(metrics=False), {**letters(metrics=False), "monitoring": {"enabled": False}}),
+        ("KS020", uses("sqs:SendMesage"), uses("sqs:SendMessage")),
+        ("KS020", uses("kms:Decrpt"), uses("unheard:Of")),
     ],
 )
 def test_a_rule_finds_what_it_is_for_and_passes_over_what_is_allowed(
