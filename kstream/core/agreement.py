@@ -86,6 +86,30 @@ def _check_process(consumer: Consumer, handler: Kind) -> None:
         )
     if _is(handler, TransactionalHandler) and inspect.iscoroutinefunction(process):
         raise ConfigurationError(f"{consumer.name}: a TransactionalHandler's process is def, not async def")
+    _check_parameters(consumer, handler)
+    if inspect.iscoroutinefunction(handler.open) or inspect.iscoroutinefunction(handler.close):
+        raise ConfigurationError(f"{consumer.name}: open and close are called, and not awaited: make them def")
+    if _is(handler, BatchHandler) and hasattr(handler, "idempotency_key"):
+        raise ConfigurationError(
+            f"{consumer.name}: a BatchHandler is not asked for an idempotency_key: write a Handler instead"
+        )
+
+
+def _check_parameters(consumer: Consumer, handler: Kind) -> None:
+    given = ("record", "transaction") if _is(handler, TransactionalHandler) else ("record",)
+    if _is(handler, BatchHandler):
+        given = ("records",)
+    try:
+        signature = inspect.signature(handler.process)
+    except ValueError:
+        return  # a callable in C, which says nothing of itself
+    itself = isinstance(handler, type) and inspect.isfunction(handler.process)
+    try:
+        signature.bind(*(None for _ in range(len(given) + itself)))
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{consumer.name}: process{signature} is called as process({', '.join(given)}): {error}"
+        ) from None
 
 
 def _is(handler: Kind, kind: type) -> bool:

@@ -99,6 +99,8 @@ class AsyncRunner:
             for task, hand in tasks.items():
                 task.add_done_callback(_look_at)
                 if not task.done():
+                    run.progress.stop()
+                    run.progress.freeze()
                     task.cancel()
                     self._late.keep(task, None if hand.index is None else run.progress.lane_name(hand.index))
         for task in finished:
@@ -171,11 +173,11 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
             if result is not None:
                 check_ran(result)
         except asyncio.CancelledError as error:
-            _pass_on_if_ours(error)
+            _pass_on_if_ours(run, error)
             await _settle(run, {index: _as_failure(error)}, _attempt_record)
             continue
         except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
-            _pass_on_if_ours(error)
+            _pass_on_if_ours(run, error)
             await _settle(run, {index: error}, _attempt_record)
             continue
         states[index] = DONE
@@ -207,10 +209,10 @@ async def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
     try:
         check_ran(await run.process(run.progress.batch.records[index]))
     except asyncio.CancelledError as error:
-        _pass_on_if_ours(error)
+        _pass_on_if_ours(run, error)
         return {index: _as_failure(error)}
     except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
-        _pass_on_if_ours(error)
+        _pass_on_if_ours(run, error)
         return {index: error}
     return {}
 
@@ -222,10 +224,10 @@ async def _attempt_batch(run: Run, indexes: Sequence[int]) -> Failures:
         check_ran(failed, generators=True)
         return run.failed_of(indexes, failed)
     except asyncio.CancelledError as error:
-        _pass_on_if_ours(error)
+        _pass_on_if_ours(run, error)
         return run.all_failed(indexes, _as_failure(error))
     except Exception as error:  # noqa: BLE001 - user code; its failure is the answer
-        _pass_on_if_ours(error)
+        _pass_on_if_ours(run, error)
         return run.all_failed(indexes, error)
 
 
@@ -265,15 +267,18 @@ def _next_step(
         return None
 
 
-def _pass_on_if_ours(error: BaseException) -> None:
-    """Tells what the deadline's cancellation led to, which ends the task, from what the record itself led to.
+def _pass_on_if_ours(run: Run, error: BaseException) -> None:
+    """Tells what our own cancellation led to, which ends the task, from what the record itself led to.
 
-    A handler may let another task's cancellation escape: a failure. Or make an error of its own out of the deadline's: no
-    failure, for nothing is known of the record but that its time was up.
+    A handler may let another task's cancellation escape: a failure. Or make an error of its own out of ours: no failure,
+    for nothing is known of the record but that its time was up. Ours comes with the states frozen. The task's own count
+    of cancellations tells nothing: before Python 3.13 a ``TaskGroup`` whose member fails leaves one behind.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    if run.progress.frozen:
         raise asyncio.CancelledError from error
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
 
 
 def _as_failure(error: asyncio.CancelledError) -> Exception:

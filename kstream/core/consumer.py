@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kstream.core.agreement import check_policies
 from kstream.core.breaker import CircuitBreaker
 from kstream.core.errors import ConfigurationError
+from kstream.core.given import check_number
 from kstream.core.handler import BatchHandler, Handler, Lifecycle, TransactionalHandler
 from kstream.core.ports import DeadLetterSink, Ledger
 from kstream.core.retry import Retry
@@ -73,16 +74,16 @@ class Consumer:
             raise ConfigurationError(f"ordering={self.ordering!r}: it is 'shard', 'partition_key' or 'none'")
         if self.mode not in (None, "sparse", "full", "transactional"):
             raise ConfigurationError(f"mode={self.mode!r}: it is 'sparse', 'full' or 'transactional'")
-        if self.max_workers < 1:
-            raise ConfigurationError(f"max_workers={self.max_workers}: at least 1")
-        if self.deadline_margin < 0:
-            raise ConfigurationError(f"deadline_margin={self.deadline_margin}: seconds, 0 or more")
+        check_number("Consumer(max_workers", self.max_workers, least=1, whole=True)
+        check_number("Consumer(deadline_margin", self.deadline_margin, least=0, what="seconds")
+        _check_name(self.name)
         _check_policies(self.retry, self.breaker)
         self._check_ledger()
         if self.dead_letters is not None and not _is_instance_of(self.dead_letters, DeadLetterSink):
             raise ConfigurationError(
                 f"dead_letters={self.dead_letters!r} is not a sink: give one, such as DirectoryDeadLetters(path)"
             )
+        _check_synchronous("dead_letters", self.dead_letters, ("put",))
         self._check_telemetry()
         if isinstance(self.handler, (*HANDLERS, type)):  # of what a function makes it is told when it is made
             check_policies(self, self.handler)
@@ -90,8 +91,9 @@ class Consumer:
     def _check_ledger(self) -> None:
         if self.ledger is not None and not _is_instance_of(self.ledger, Ledger):
             raise ConfigurationError(f"ledger={self.ledger!r} is not a ledger: give one, such as SQLiteLedger(path)")
-        if self.save_every is not None and self.save_every < 1:
-            raise ConfigurationError(f"save_every={self.save_every}: records, at least 1")
+        _check_synchronous("ledger", self.ledger, ("load", "save", "load_keys", "save_keys"))
+        if self.save_every is not None:
+            check_number("Consumer(save_every", self.save_every, least=1, whole=True, what="records")
         if self.save_every is not None and self.mode in ("full", "transactional"):
             raise ConfigurationError(
                 f"save_every={self.save_every} with mode={self.mode!r}, which writes after every record: leave one out"
@@ -147,6 +149,21 @@ def _check_handler(source: object) -> None:
         raise ConfigurationError(
             f"Consumer({source!r}): give a subclass of kstream.Handler, an instance of one, or a function that makes one"
         )
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.isprintable():
+        raise ConfigurationError(
+            f"name={name!r}: text that can be printed, for it names tables' items, files and metrics"
+        )
+
+
+def _check_synchronous(policy: str, store: object, methods: Sequence[str]) -> None:
+    for method in methods:
+        if inspect.iscoroutinefunction(getattr(store, method, None)):
+            raise ConfigurationError(
+                f"{policy}={store!r}: its {method} is async def, which nobody would await: make it def"
+            )
 
 
 def _check_policies(retry: object, breaker: object) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from copy import copy
+from inspect import isawaitable, iscoroutine
 from logging import ERROR
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,7 +13,7 @@ from kstream.core.logger import log
 from kstream.core.ports import WaitingLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable
     from typing import Self
 
     from kstream.core.dead_letter import DeadLetter
@@ -41,13 +43,19 @@ class GuardedLedger:
         return hurried
 
     def load(self, scope: Scope, first: int, last: int) -> Mapping[int, int]:
-        return self._guard.call(self._ledger.load, scope, first, last)
+        done = self._guard.call(self._ledger.load, scope, first, last)
+        if not isinstance(done, Mapping):
+            raise self._guard.broken(self._ledger.load, done, "sequence numbers with their bitmaps")
+        return done
 
     def save(self, scope: Scope, done: Mapping[int, int]) -> None:
         self._guard.call(self._ledger.save, scope, done)
 
     def load_keys(self, scope: Scope, keys: Collection[str]) -> Collection[str]:
-        return self._guard.call(self._ledger.load_keys, scope, keys)
+        known: object = self._guard.call(self._ledger.load_keys, scope, keys)
+        if not isinstance(known, Collection) or isinstance(known, str | bytes):
+            raise self._guard.broken(self._ledger.load_keys, known, "which of the keys it knows")
+        return known
 
     def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
         self._guard.call(self._ledger.save_keys, scope, keys)
@@ -61,7 +69,9 @@ class GuardedSink:
         self._guard = Guard(DeadLetterError)
 
     def put(self, letter: DeadLetter) -> None:
-        self._guard.call(self._sink.put, letter)
+        answer: object = self._guard.call(self._sink.put, letter)
+        if answer is False or isawaitable(answer):
+            raise self._guard.broken(self._sink.put, answer, "None, with the letter stored")
 
 
 class Guard:
@@ -95,9 +105,11 @@ class Guard:
             )
         return self._allowed(f"{_name(method)} raised {said}")
 
-    def broken(self, method: Callable[..., object], how: str) -> Exception:
+    def broken(self, method: Callable[..., object], answer: object, wanted: str) -> Exception:
         """What stands for an answer that this method may not give."""
-        return self._allowed(f"{_name(method)} {how}")
+        if iscoroutine(answer):
+            answer.close()  # or Python warns of it, long after
+        return self._allowed(f"{_name(method)} returned {answer!r}, not {wanted}")
 
 
 def _name(method: Callable[..., object]) -> str:

@@ -60,7 +60,7 @@ class GuardedTransaction:
                 raise
             raise self._guard.told(self._transaction.apply, error) from error
         if not isinstance(fresh, bool):
-            raise self._guard.broken(self._transaction.apply, f"returned {fresh!r}, not whether the effect was made")
+            raise self._guard.broken(self._transaction.apply, fresh, "whether the effect was made")
         return fresh
 
     def commit(self) -> Collection[Position] | None:
@@ -68,9 +68,7 @@ class GuardedTransaction:
         known = self._transaction.commit()
         if known is None or isinstance(known, Collection):
             return known
-        raise self._guard.broken(
-            self._transaction.commit, f"returned {known!r}, not the positions that were marked before"
-        )
+        raise self._guard.broken(self._transaction.commit, known, "the positions that were marked before")
 
     def rollback(self) -> None:
         try:

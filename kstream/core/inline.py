@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kstream.core.context import current_attempt, take_place
 from kstream.core.errors import DeadLetterError
+from kstream.core.patience import LAST_MOMENT
 from kstream.core.progress import DONE, PENDING
 from kstream.core.run import check_ran
 from kstream.core.settling import Again, Park
@@ -13,6 +15,8 @@ from kstream.core.settling import Again, Park
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from kstream.core.dead_letter import DeadLetter
+    from kstream.core.ports import DeadLetterSink
     from kstream.core.run import Run
     from kstream.core.settling import Failures
 
@@ -124,8 +128,18 @@ def settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence[int]],
                 current_attempt.reset(in_hand)
             case Park(letter):
                 assert run.dead_letters is not None
-                try:
-                    run.dead_letters.put(letter)
-                    answer = None
-                except DeadLetterError as error:
-                    answer = error
+                answer = _stored(run, run.dead_letters, letter)
+
+
+def _stored(run: Run, sink: DeadLetterSink, letter: DeadLetter) -> DeadLetterError | None:
+    """What came of storing it. Nobody waits for a sink beyond the deadline; a letter that comes late is stored twice."""
+    from kstream.core.timely import call_within  # for the few that have something to set aside
+
+    left = max(run.deadline - run.clock.monotonic(), LAST_MOMENT)
+    try:
+        call_within(left, partial(sink.put, letter))
+    except TimeoutError as error:
+        return DeadLetterError(f"the sink of dead letters gave {error}")
+    except DeadLetterError as error:
+        return error
+    return None

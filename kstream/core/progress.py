@@ -55,6 +55,11 @@ class Progress:
         if self._final is None:
             self._final = bytes(self.states)
 
+    @property
+    def frozen(self) -> bool:
+        """Whether what is done from here on counts for nothing in this delivery."""
+        return self._final is not None
+
     def stop(self, *, out_of_time: bool = False) -> None:
         self.stopped = True
         self.out_of_time = self.out_of_time or out_of_time

@@ -76,6 +76,7 @@ class Settling:
         attempt, first_at = 1, self._clock.time()
         retry = self._consumer.retry
         while True:
+            failures = {index: alone(error) for index, error in failures.items()}
             if self._dependency_fails(failures.values()):
                 # Not the record's fault: it waits for the next delivery, with everything else.
                 self._progress.stop(out_of_time=self._clock.monotonic() >= self._deadline)
@@ -159,6 +160,15 @@ class Settling:
         if self._watch.tells:
             self._watch.settled(index, processed=state == DONE)
         self._progress.states[index] = state
+
+
+def alone(error: Exception) -> Exception:
+    """What a group of errors, as ``asyncio.TaskGroup`` raises it, stands for: its only one, or the first of many Rejects."""
+    while isinstance(error, ExceptionGroup):
+        if len(error.exceptions) > 1 and error.split(Reject)[1] is not None:
+            return error
+        error = error.exceptions[0]
+    return error
 
 
 def _reason(error: Exception) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kstream.clock import SystemClock
 from kstream.core.consumer import Consumer
+from kstream.core.errors import Reject
 from kstream.core.handler import BatchHandler, Handler
 from kstream.core.retry import Retry
 from kstream.testing.clock import VirtualClock
@@ -353,3 +354,42 @@ def test_the_ledger_is_written_off_the_loop() -> None:
     run_script("tasks", script, given_batch, ledger=Ledger(), mode="full", dead_letters=Letters())
     assert len(threads) == 3
     assert threading.current_thread() not in threads
+
+
+class Together(Handler):
+    """Does its work in a task group, in which a member may fail."""
+
+    def __init__(self, shape: str) -> None:
+        self.shape = shape
+        self.done: list[str] = []
+
+    async def member(self, record: Record) -> None:
+        if record.text() == "poison":
+            raise Reject("poison")
+
+    async def process(self, record: Record) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.member(record))
+        except ExceptionGroup as failed:
+            if self.shape == "escapes":
+                raise
+            if self.shape == "caught":
+                raise failed.exceptions[0] from failed
+        else:
+            self.done.append(record.text())
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("shape", ["caught", "escapes", "swallowed"])
+def test_a_task_group_that_fails_is_the_failure_of_its_record_alone(shape: str, workers: int) -> None:
+    """Before Python 3.13 it leaves a cancellation in the task's count, which is not the deadline's."""
+    handler, letters = Together(shape), Letters()
+    consumer = Consumer(handler, ordering="partition_key", max_workers=workers, dead_letters=letters)
+    processor = processor_of(consumer)
+    given_batch = batch(entry(1, b"a", "k"), entry(2, b"poison", "k"), entry(3, b"b", "k"), entry(4, b"c", "z"))
+    outcome = processor.process(given_batch, deadline=1_000)
+    processor.close()
+    assert outcome.complete
+    assert sorted(handler.done) == ["a", "b", "c"]
+    assert outcome.dead_lettered == len(letters.stored) == (0 if shape == "swallowed" else 1)

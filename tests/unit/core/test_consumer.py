@@ -35,6 +35,14 @@ class Unfinished(Handler):
     pass
 
 
+class AwaitedSink:
+    async def put(self, letter: object) -> None: ...
+
+
+class AwaitedLedger(MemoryLedger):
+    async def save(self, scope: object, done: object) -> None: ...  # type: ignore[override]
+
+
 class Needy(Handler):
     def __init__(self, connection: str) -> None: ...
 
@@ -212,9 +220,17 @@ def test_what_makes_no_handler_is_told_when_it_is_built(handler: Any, message: s
     [
         ({"ordering": "key"}, "ordering='key': it is 'shard', 'partition_key' or 'none'"),
         ({"mode": "dense", "ledger": MemoryLedger()}, "mode='dense'"),
-        ({"save_every": 0, "ledger": MemoryLedger()}, "save_every=0: records, at least 1"),
-        ({"max_workers": 0}, "max_workers=0: at least 1"),
-        ({"deadline_margin": -1}, "deadline_margin=-1: seconds, 0 or more"),
+        ({"save_every": 0, "ledger": MemoryLedger()}, r"Consumer\(save_every=0\): records, a whole number, at least 1"),
+        ({"max_workers": 0}, r"Consumer\(max_workers=0\): a whole number, at least 1"),
+        ({"deadline_margin": -1}, r"Consumer\(deadline_margin=-1\): seconds, at least 0"),
+        ({"max_workers": 2.5}, "a whole number"),
+        ({"max_workers": True}, "a whole number"),
+        ({"deadline_margin": float("nan")}, "deadline_margin=nan"),
+        ({"save_every": "3", "ledger": MemoryLedger()}, "save_every='3'"),
+        ({"name": 5}, "name=5: text that can be printed"),
+        ({"name": "a\ud800"}, "text that can be printed"),
+        ({"dead_letters": AwaitedSink()}, "its put is async def, which nobody would await"),
+        ({"ledger": AwaitedLedger()}, "its save is async def, which nobody would await"),
         ({"ledger": "sqlite:x"}, "ledger='sqlite:x' is not a ledger"),
         ({"ledger": MemoryLedger}, "MemoryLedger.* is not a ledger"),
         ({"telemetry": Telemetry}, "is no telemetry: give an instance of a subclass of kstream.Telemetry, or several"),
@@ -251,3 +267,39 @@ def test_an_error_in_the_handler_s_own_code_is_raised_as_it_is() -> None:
 
     with pytest.raises(TypeError, match="int\\(\\) argument"):
         Consumer(Mistaken).build_handler()
+
+
+class TakesMore(Handler):
+    def process(self, record: Record, transaction: object) -> None: ...  # type: ignore[override]
+
+
+class TakesLess(TransactionalHandler[object]):
+    def process(self, record: Record) -> None: ...  # type: ignore[override]
+
+
+class OpensLater(Handler):
+    async def open(self) -> None: ...  # type: ignore[override]
+
+    def process(self, record: Record) -> None: ...
+
+
+class KeyedBatch(BatchHandler):
+    def idempotency_key(self, record: Record) -> str: ...
+
+    def process(self, records: object) -> None: ...
+
+
+@pytest.mark.parametrize("instance", [False, True])
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (TakesMore, r"is called as process\(record\): missing a required argument: 'transaction'"),
+        (TakesLess, r"is called as process\(record, transaction\): too many positional arguments"),
+        (OpensLater, "open and close are called, and not awaited"),
+        (KeyedBatch, "a BatchHandler is not asked for an idempotency_key"),
+    ],
+)
+def test_a_handler_that_cannot_be_called_as_it_will_be_is_refused(handler: Any, message: str, instance: bool) -> None:
+    """Or every record would fail in it, and with exhausted="dead_letter" be set aside."""
+    with pytest.raises(ConfigurationError, match=message):
+        Consumer(handler() if instance else handler)

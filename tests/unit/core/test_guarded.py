@@ -73,3 +73,36 @@ def test_only_the_first_of_a_kind_is_logged_with_its_traceback(caplog: pytest.Lo
             sink.put(LETTER)
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert all(record.exc_info for record in caplog.records)
+
+
+class Answers:
+    """Answers the same whatever it is asked."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def load(self, *given: Any) -> Any:
+        return self.answer() if callable(self.answer) else self.answer
+
+    save = load_keys = save_keys = put = load
+
+
+async def later() -> None: ...
+
+
+@pytest.mark.parametrize("answer", [False, later], ids=["False", "an awaitable"])
+def test_a_sink_that_does_not_say_that_it_stored_the_letter_has_not(answer: Any) -> None:
+    """A record counts as set aside only then; taken for success, it would be lost."""
+    with pytest.raises(DeadLetterError, match=r"put|load"):
+        GuardedSink(Answers(answer)).put(LETTER)
+
+
+@pytest.mark.parametrize("answer", [None, 5, [1], "123", later], ids=["None", "5", "a list", "text", "an awaitable"])
+def test_a_ledger_s_answer_that_is_none_is_its_failure(answer: Any) -> None:
+    """Text is a collection too, of letters: it would take every record whose key is one of them for done."""
+    ledger = GuardedLedger(Answers(answer))
+    with pytest.raises(LedgerError, match="sequence numbers with their bitmaps"):
+        ledger.load(SCOPE, 1, 2)
+    if answer != [1]:
+        with pytest.raises(LedgerError, match="which of the keys it knows"):
+            ledger.load_keys(SCOPE, ["1"])

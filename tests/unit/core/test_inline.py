@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kstream.clock import SystemClock
 from kstream.core.consumer import Consumer
 from kstream.core.errors import Reject
 from kstream.core.handler import BatchHandler, Handler
@@ -16,6 +18,7 @@ from kstream.core.retry import Retry
 from kstream.testing.clock import VirtualClock
 from tests.support.processing import (
     MALFORMED,
+    Inline,
     Letters,
     NotedLedger,
     Script,
@@ -28,6 +31,8 @@ from tests.support.processing import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from kstream.core.dead_letter import DeadLetter
 
 
 ONCE = Retry(attempts=1)
@@ -282,3 +287,25 @@ def test_parking_a_whole_batch_stops_at_the_deadline() -> None:
 def test_a_batch_handler_takes_no_workers() -> None:
     with pytest.raises(ValueError, match="max_workers=2"):
         processor_of(Consumer(Answers(lambda records: None), max_workers=2))
+
+
+class Hangs(Letters):
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def put(self, letter: DeadLetter) -> None:
+        self.go.wait(60)
+        super().put(letter)
+
+
+def test_a_sink_that_hangs_is_not_waited_for_beyond_the_deadline() -> None:
+    """Its record fails, and comes back; what was done before is answered in time."""
+    sink = Hangs()
+    consumer = Consumer(Inline(Script(rejected={(2, 0)})), ordering="none", dead_letters=sink)
+    clock = SystemClock()
+    processor = processor_of(consumer, clock=clock)
+    outcome = processor.process(batch(entry(1), entry(2), entry(3)), deadline=clock.monotonic() + 0.3)
+    assert (outcome.done, outcome.failed, outcome.dead_letter_failures, outcome.checkpoint) == (1, 1, 1, "2")
+    assert sink.stored == []
+    sink.go.set()
