@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from kstream.core.run import Run
     from kstream.core.settling import Failures
+    from kstream.core.watch import Watch
 
 CANCEL_GRACE = 0.1
 """Seconds that cancelled tasks have to let go. They run into the deadline's margin."""
@@ -145,9 +146,10 @@ async def _batch(run: Run) -> None:
         failures |= await _attempt_batch(run, sound)
     for index in pending:
         if index not in failures:
-            states[index] = DONE
             if run.watch.tells:
-                await asyncio.to_thread(run.watch.settled, index)
+                run.watch.settled(index)
+            states[index] = DONE
+    await _write(run.watch)
     if failures:
         await _settle(run, failures, _attempt_batch)
 
@@ -180,11 +182,17 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
             _pass_on_if_ours(run, error)
             await _settle(run, {index: error}, _attempt_record)
             continue
+        if tells:
+            watch.settled(index)
         states[index] = DONE
         if writes:
-            await asyncio.to_thread(watch.settled, index)
-        elif tells:
-            watch.settled(index)
+            await _write(watch)
+
+
+async def _write(watch: Watch) -> None:
+    """The deadline may cancel this before it has begun. What is noted is then written by the end of the batch."""
+    if watch.due:
+        await asyncio.to_thread(watch.write)  # it must not hold up the loop
 
 
 async def _admits(run: Run, index: int) -> bool:
@@ -236,11 +244,8 @@ async def _settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence
     steps = run.settling.steps(failures)
     answer: Failures | DeadLetterError | None = None
     while True:
-        # Settling a record may write to the ledger, which must not hold up the loop.
-        if run.watch.writes:
-            step = await asyncio.to_thread(_next_step, steps, answer)
-        else:
-            step = _next_step(steps, answer)
+        step = _next_step(steps, answer)
+        await _write(run.watch)
         match step:
             case None:
                 return

@@ -49,9 +49,10 @@ class BatchRunner:
             failures |= _attempt_batch(run, sound)
         for index in pending:
             if index not in failures:
-                progress.states[index] = DONE
                 if run.watch.tells:
                     run.watch.settled(index)
+                progress.states[index] = DONE
+        run.watch.write()
         if failures:
             settle(run, failures, _attempt_batch)
 
@@ -64,7 +65,7 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
     progress, process, refused = run.progress, run.process, run.refused
     states, blocked = progress.states, progress.blocked
     monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
-    asks, tells = watch.asks, watch.tells
+    asks, tells, writes = watch.asks, watch.tells, watch.writes
     place = take_place() if run.followed else None
     for index, record in progress.batch.walk(indexes):
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
@@ -90,6 +91,8 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
         if tells:
             watch.settled(index)
         states[index] = DONE
+        if writes:
+            watch.write()
 
 
 def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:
@@ -120,6 +123,8 @@ def settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence[int]],
             step = steps.send(answer)
         except StopIteration:
             return
+        finally:
+            run.watch.write()
         match step:
             case Again(pause, indexes, number):
                 run.clock.sleep(pause)

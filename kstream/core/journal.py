@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kstream.core.errors import LedgerError
@@ -13,8 +14,23 @@ if TYPE_CHECKING:
     from kstream.core.batch import Batch
     from kstream.core.incidents import Incidents
     from kstream.core.ports import Ledger, Scope
+    from kstream.core.record import Position
 
 NOTHING: Mapping[int, int] = {}
+
+
+@dataclass(slots=True, eq=False)
+class _Notes:
+    """What is to be written together: idempotency keys, and positions as bitmaps by sequence number."""
+
+    keys: set[str] = field(default_factory=set)
+    done: dict[int, int] = field(default_factory=dict)
+    count: int = 0
+
+    def add(self, others: _Notes) -> None:
+        self.keys |= others.keys
+        self.count += others.count
+        _unite(self.done, others.done)
 
 
 class Journal:
@@ -23,7 +39,8 @@ class Journal:
     ``save_every``  so many records are saved together while the batch runs; None: nothing is before its end.
 
     A failed read means that nothing is known as done, a failed write that something may run again: at least once, told to
-    the telemetry, and never an exception.
+    the telemetry, and never an exception. After a write that failed, nothing more is written before the end, and all of it
+    is then: a ledger that hangs takes half of the time that is left, each time that it is asked.
     """
 
     def __init__(self, ledger: Ledger, scope: Scope, incidents: Incidents, *, save_every: int | None) -> None:
@@ -31,16 +48,25 @@ class Journal:
         self._scope = scope
         self._incidents = incidents
         self._save_every = save_every
-        self._noted: dict[int, int] = {}
-        self._keys: set[str] = set()
-        self._saved: dict[int, int] = {}
-        self._count = 0
+        self._noted = _Notes()
+        self._under_way: list[_Notes] = []
+        self._saved = _Notes()
+        self._failed = False
         self._lock = threading.Lock()
 
     @property
     def writes_along(self) -> bool:
-        """Whether the ledger is also written while the batch runs, and so ``note`` must be called."""
+        """Whether the ledger is also written while the batch runs, and so every record must be noted."""
         return self._save_every is not None
+
+    @property
+    def due(self) -> bool:
+        """Whether ``save_every`` records have come together, so that ``write`` would write them."""
+        return self._overdue and not self._failed
+
+    @property
+    def _overdue(self) -> bool:
+        return self._save_every is not None and self._noted.count >= self._save_every
 
     def load(self, batch: Batch) -> Mapping[int, int]:
         # The first and the last are the lowest and the highest: a shard is delivered in its order. If a delivery ever
@@ -62,50 +88,78 @@ class Journal:
             self._incidents.ledger_failed(error)
             return ()
 
-    def note_key(self, key: str) -> None:
-        """This idempotency key is done: it goes into the ledger with the next ``save``."""
+    def note(self, position: Position, key: str | None = None) -> None:
+        """The record at this position is done, and its idempotency key with it. Does not touch the ledger."""
         with self._lock:
-            self._keys.add(key)
+            if key is not None:
+                self._noted.keys.add(key)
+            if self._save_every is not None:
+                _unite(self._noted.done, {position.sequence: 1 << position.sub_sequence})
+                self._noted.count += 1
 
-    def note(self, batch: Batch, index: int) -> None:
-        """User record ``index`` is done. Saves once ``save_every`` of them have come together."""
-        sequence, sub_sequence = batch.records[index].position
-        bit = 1 << sub_sequence
+    def write(self) -> None:
+        """Writes what is noted, if it is due."""
         with self._lock:
-            self._noted[sequence] = self._noted.get(sequence, 0) | bit
-            self._count += 1
-            if self._save_every is None or self._count < self._save_every:
+            if not self.due:
                 return
-            noted, self._noted, self._count = self._noted, {}, 0
-        self.save(noted)
+            notes, self._noted = self._noted, _Notes()
+            self._under_way.append(notes)
+        # The keys first: a record whose position is known is not asked for its key again, so a crash between the two must
+        # not be what forgets the key.
+        kept = False
+        try:
+            kept = self._save_keys(notes.keys) and self._save(notes.done)
+        finally:
+            with self._lock:
+                self._under_way.remove(notes)
+                if not kept:
+                    self._failed = True
+                    self._noted.add(notes)
 
     def save(self, done: Mapping[int, int]) -> None:
-        """Saves the noted keys, and then what of ``done`` is not saved yet.
+        """At the end: writes, of the noted keys, of ``done`` and of what was due before, what is not written yet.
 
-        The keys first: a record whose position is known is not asked for its key again, so a crash between the two must
-        not be what forgets the key.
+        A write that is still under way does not count. It may fail yet, or be frozen with its process.
         """
-        self._save_keys()
         with self._lock:
-            fresh = {sequence: bits & ~self._saved.get(sequence, 0) for sequence, bits in done.items()}
-        fresh = {sequence: bits for sequence, bits in fresh.items() if bits}
-        if not fresh:
-            return
-        try:
-            self._ledger.save(self._scope, fresh)
-        except LedgerError as error:
-            self._incidents.ledger_failed(error)
-            return
-        with self._lock:
-            for sequence, bits in fresh.items():
-                self._saved[sequence] = self._saved.get(sequence, 0) | bits
+            notes = _Notes(set(self._noted.keys), dict(done))
+            if self._overdue:
+                notes.add(self._noted)
+            for others in self._under_way:
+                notes.add(others)
+        kept = self._save_keys(notes.keys)
+        kept = self._save(notes.done) and kept
+        # For work that outlives its batch and tells of it later.
+        self._failed = not kept
 
-    def _save_keys(self) -> None:
+    def _save_keys(self, keys: Collection[str]) -> bool:
         with self._lock:
-            keys, self._keys = self._keys, set()
-        if not keys:
-            return
+            fresh = set(keys) - self._saved.keys
         try:
-            self._ledger.save_keys(self._scope, keys)
+            if fresh:
+                self._ledger.save_keys(self._scope, fresh)
         except LedgerError as error:
             self._incidents.ledger_failed(error)
+            return False
+        with self._lock:
+            self._saved.keys |= fresh
+        return True
+
+    def _save(self, done: Mapping[int, int]) -> bool:
+        with self._lock:
+            known = self._saved.done
+            fresh = {sequence: new for sequence, bits in done.items() if (new := bits & ~known.get(sequence, 0))}
+        try:
+            if fresh:
+                self._ledger.save(self._scope, fresh)
+        except LedgerError as error:
+            self._incidents.ledger_failed(error)
+            return False
+        with self._lock:
+            _unite(self._saved.done, fresh)
+        return True
+
+
+def _unite(done: dict[int, int], more: Mapping[int, int]) -> None:
+    for sequence, bits in more.items():
+        done[sequence] = done.get(sequence, 0) | bits

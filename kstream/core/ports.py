@@ -88,7 +88,8 @@ class Transaction(Protocol):
         """Calls ``effect`` with the handler's side of the transaction and marks ``position`` and ``key`` as done.
 
         Returns False, without calling it, if the store can tell that either is marked already. If ``effect`` raises,
-        neither what it did nor the marker takes hold, what was applied before is untouched, and the exception passes.
+        neither what it did nor the marker takes hold, what was applied before is untouched, and the exception passes. If
+        what it did took the whole transaction with it, ``commit`` raises that same exception.
         Raises ``LedgerError``.
         """
         ...

@@ -135,7 +135,7 @@ class Processor:
         progress.freeze()
         if not progress.has_undone:
             if run.watch.journal is not None:
-                run.watch.journal.save({})  # the idempotency keys alone: the checkpoint tells the rest
+                run.watch.journal.save({})  # the keys, and what was due before: the checkpoint tells the rest
             return progress.outcome(incidents)
         batch.verify()  # before a position of it is answered
         checkpoint = progress.outcome(incidents).checkpoint

@@ -122,7 +122,7 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
                 raise
             except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
                 # Committed first: what the group holds must neither wait for this record's pauses nor be undone with it.
-                _commit(group, run)
+                _commit(group, run, error)
                 _settle(run, record, {index: error})
             if group.due:
                 _commit(group, run)
@@ -155,8 +155,11 @@ def _is_behind_another(run: Run, record: Record) -> bool:
     return progress.stopped or (bool(progress.blocked) and record.outer_key in progress.blocked)
 
 
-def _commit(group: Group, run: Run) -> None:
-    """Commits the group. If an effect in it is at fault, each of its records is tried alone, and answers for itself."""
+def _commit(group: Group, run: Run, answered: Exception | None = None) -> None:
+    """Commits the group. If an effect in it is at fault, each of its records is tried alone, and answers for itself.
+
+    ``answered`` is what an effect outside the group raised: it took the group with it if the commit raises the same.
+    """
     try:
         group.commit()
     except LedgerError:
@@ -169,7 +172,7 @@ def _commit(group: Group, run: Run) -> None:
                 run.watch.released(index)
                 continue
             failures = {index: error}
-            if len(indexes) > 1:
+            if len(indexes) > 1 or error is answered:
                 run.incidents.retries(1)
                 failures = _attempt_alone(run, [index])
             if failures:

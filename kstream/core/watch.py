@@ -18,7 +18,8 @@ class Watch:
     """Thread-safe. Most consumers have nobody to ask or to tell; that costs them nothing.
 
     ``asks``        whether ``admits`` can say no.
-    ``tells``       whether ``settled`` has anything to do; ``writes``: and it may block on the ledger.
+    ``tells``       whether ``settled`` has anything to do.
+    ``writes``      whether ``write`` ever has: where it is due, it blocks on the ledger.
     ``notes_keys``  whether idempotency keys are the journal's to save. A transaction writes them itself.
     """
 
@@ -65,26 +66,38 @@ class Watch:
             return False
         return True
 
-    def settled(self, index: int, *, processed: bool = True) -> None:
-        """Record ``index`` is done, or (``processed=False``) in the dead letters. May write to the ledger."""
-        if not processed:
-            # No effect, so its idempotency key stays free: for a twin, and for the letter's own return.
-            self.released(index)
-        else:
-            self._took_effect(index)
-        if self.journal is not None and self.writes:
-            self.journal.note(self._progress.batch, index)
+    @property
+    def due(self) -> bool:
+        """Whether ``write`` has something to write."""
+        return self.journal is not None and self.journal.due
 
-    def _took_effect(self, index: int) -> None:
-        if self._circuit is not None:
-            self._circuit.succeeded()
+    def settled(self, index: int, *, processed: bool = True) -> None:
+        """Record ``index`` is done, or (``processed=False``) in the dead letters. Takes note of it, and never blocks.
+
+        To be called before the record's state says so: whatever the end of the batch finds done must have been noted. What
+        is noted is written by ``write``, which may take its time, and by the end of the batch.
+        """
+        key = None
+        if processed:
+            if self._circuit is not None:
+                self._circuit.succeeded()
+            if self.duplicates is not None and self._notes_keys:
+                key = self.duplicates.key(index)
+        if self.journal is not None and (self.writes or key is not None):
+            self.journal.note(self._progress.batch.records[index].position, key)
         if self.duplicates is None:
             return
-        key = self.duplicates.key(index)
-        # Noted first: a twin that waits is skipped from then on, and who skips it must not be alone in knowing why.
-        if key is not None and self.journal is not None and self._notes_keys:
-            self.journal.note_key(key)
-        self.duplicates.done(index)
+        # Last: a twin that waits is skipped from then on, and who skips it must not be alone in knowing why.
+        if processed:
+            self.duplicates.done(index)
+        else:
+            # No effect, so its idempotency key stays free: for a twin, and for the letter's own return.
+            self.duplicates.released(index)
+
+    def write(self) -> None:
+        """Writes to the ledger what is noted, if it is due."""
+        if self.journal is not None:
+            self.journal.write()
 
     def released(self, index: int) -> None:
         """Record ``index`` was tried and is not done."""

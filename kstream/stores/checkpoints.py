@@ -6,10 +6,10 @@ import sqlite3
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from kstream.core.errors import CheckpointError, ConfigurationError
+from kstream.stores.paths import absolute
 
 if TYPE_CHECKING:
     import os
@@ -93,9 +93,9 @@ class SQLiteCheckpoints:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = absolute("SQLiteCheckpoints(", path)
         if str(path) in {"", ":memory:"}:
             raise ConfigurationError(f"SQLiteCheckpoints({str(path)!r}) would be in memory: name a file")
-        self._path = Path(path).absolute()
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kstream.core.dead_letter import DeadLetter, StoredLetter
 from kstream.core.errors import DeadLetterError
+from kstream.stores.paths import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ class DirectoryDeadLetters:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path).absolute()
+        self._path = absolute("DirectoryDeadLetters(", path)
 
     def put(self, letter: DeadLetter) -> None:
         body = letter.to_json().encode()
@@ -39,7 +40,8 @@ class DirectoryDeadLetters:
             raise self._error("write a dead letter into", error) from error
 
     def letters(self) -> Iterator[StoredLetter]:
-        """All that is stored, in the order of the keys. What another process deletes on the way is left out."""
+        """All that is stored, in the order of the keys. What another process deletes on the way is left out, and what
+        cannot be read is told as such, so that it hides nothing else."""
         try:
             keys = sorted(entry.name for entry in os.scandir(self._path) if entry.name.endswith(_SUFFIX))
         except FileNotFoundError:
@@ -52,7 +54,8 @@ class DirectoryDeadLetters:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise self._error(f"read {key!r} in", error) from error
+                problem = f"cannot read {key!r}: {error.strerror or error}; a dead letter is a file that may be read"
+                yield StoredLetter(key, "", problem)
 
     def read(self, key: str) -> DeadLetter:
         """The letter stored as ``key``. Raises ``DeadLetterError`` if there is none, or if it is not a letter."""

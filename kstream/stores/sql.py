@@ -36,18 +36,24 @@ class SQLTransaction(Protocol):
     def execute(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Rows: ...
 
 
+# Both databases skip these; SQLite skips a byte order mark too. Possessive, so that no text takes long to refuse.
+_GAP = r"(?:[\s\ufeff]|--[^\n]*|/\*.*?\*/)*+"
+_FRONT = rf"(?:{_GAP};)*+{_GAP}"
+_FLAGS = re.IGNORECASE | re.DOTALL | re.VERBOSE
 _CONTROL = re.compile(
-    r"""\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*          # comments in front
-    (?:begin|commit|end|abort|start|prepare\s+transaction
-    |rollback(?!\s+(?:(?:work|transaction)\s+)?to\b) # to a savepoint is allowed
+    rf"""{_FRONT}
+    (?:begin|commit|end|abort|start|prepare{_GAP}transaction
+    |rollback\b(?!{_GAP}(?:(?:work|transaction)\b{_GAP})?to\b) # to a savepoint is allowed
     )\b""",
-    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+    _FLAGS,
 )
+_OF_SAVEPOINTS = re.compile(rf"{_FRONT}(?:savepoint|release|rollback)\b", _FLAGS)
 
 
 def refuse_control(statement: str) -> None:
     """Raises ``TransactionError`` for a statement that would end the transaction which is kstream's to end."""
-    if _CONTROL.match(statement) or SAVEPOINT in statement:
+    names_own = SAVEPOINT in statement.lower() and _OF_SAVEPOINTS.match(statement)
+    if names_own or _CONTROL.match(statement):
         raise TransactionError(
             f"process() must leave its transaction open: {statement.strip()[:40]!r} is not its to run. It commits with the "
             "record's marker once process() has returned; raise, to undo it"

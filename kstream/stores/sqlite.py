@@ -9,7 +9,6 @@ import sqlite3
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kstream.clock import SystemClock
@@ -17,6 +16,7 @@ from kstream.core.errors import ConfigurationError
 from kstream.core.given import check_number
 from kstream.core.ledger_keys import DEFAULT_TTL, key_digest, scope_key, sequence_key, sequence_of, ttl_seconds
 from kstream.core.patience import ENDLESS
+from kstream.stores.paths import absolute
 from kstream.stores.sqlite_file import SQLiteFile
 from kstream.stores.sqlite_transaction import SQLiteTransaction
 
@@ -134,13 +134,14 @@ class SQLiteLedger:
     ) -> None:
         check_number("SQLiteLedger(group_limit", group_limit, least=1, whole=True)
         check_number("SQLiteLedger(busy_timeout", busy_timeout, least=0, what="seconds")
+        file = absolute("SQLiteLedger(", path)
         if str(path) in {"", ":memory:"}:
             raise ConfigurationError(
                 f"SQLiteLedger({str(path)!r}) would be in memory: name a file, or take MemoryLedger()"
             )
         self._ttl = ttl_seconds(ttl)
         self._clock = clock or SystemClock()
-        self._file = SQLiteFile(Path(path).absolute(), busy_timeout=busy_timeout, clock=self._clock, prepare=prepare)
+        self._file = SQLiteFile(file, busy_timeout=busy_timeout, clock=self._clock, prepare=prepare)
         self._patience = ENDLESS
         self.group_limit = group_limit
 

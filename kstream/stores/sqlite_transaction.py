@@ -57,11 +57,17 @@ class SQLiteTransaction:
         self._ended = ended
         self._open = True
         self._store_failed: sqlite3.Error | None = None
+        self._ended_by: sqlite3.Error | None = None
+        # What the effect raised that had everything rolled back, as INSERT OR ROLLBACK does.
+        self._lost: BaseException | None = None
 
     def execute(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         """For the handler: see ``kstream.stores.sql.SQLTransaction``."""
         if not self._open:
             raise TransactionError("this transaction is over: do not keep it beyond process()")
+        if not self._under_way():
+            # SQLite would commit it at once, by itself.
+            raise self._rolled_back() from self._ended_by
         refuse_control(statement)
         try:
             return self._connection.execute(statement, parameters)
@@ -69,11 +75,15 @@ class SQLiteTransaction:
             code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
             if code & 0xFF in _STORE_FAILS:  # the low byte of an extended result code is its family
                 self._store_failed = error
+            elif not self._under_way():
+                self._ended_by = error
             raise
 
     def apply(self, position: Position, key: str | None, effect: Callable[[Any], object]) -> bool:
         if not self._open:
             raise LedgerError("this transaction is over")
+        if self._lost is not None:
+            raise LedgerError("this transaction has been rolled back by an effect before this one")
         execute = self._connection.execute
         try:
             if self._is_marked(position, key):
@@ -85,22 +95,17 @@ class SQLiteTransaction:
         try:
             effect(self)
         except BaseException as error:
-            self._undo_effect(error)
+            self._undo_effect(position, key, error)
             raise
-        try:
-            execute(f"RELEASE {SAVEPOINT}")
-        except sqlite3.Error as error:
-            if self._store_failed is None:
-                raise LedgerError(
-                    "process() ended its transaction: what it did up to there cannot be undone any more. Begin, commit "
-                    "and roll back nothing in it"
-                ) from error
-            self._fail("write", self._store_failed)
+        self._keep_effect(position, key)
         return True
 
     def commit(self) -> None:
         if not self._open:
             raise LedgerError("this transaction is over")
+        if self._lost is not None:
+            self.rollback()
+            raise self._lost
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -121,15 +126,56 @@ class SQLiteTransaction:
             self._connection.close()
         self._end()
 
-    def _undo_effect(self, error: BaseException) -> None:
+    def _under_way(self) -> bool:
+        return self._connection.in_transaction
+
+    def _keep_effect(self, position: Position, key: str | None) -> None:
+        if self._has_rolled_back(position, key):
+            self._lost = self._rolled_back()
+            raise self._lost from self._ended_by
+        try:
+            self._connection.execute(f"RELEASE {SAVEPOINT}")
+        except sqlite3.Error as failure:
+            raise self._unusable(failure) from failure
+
+    def _undo_effect(self, position: Position, key: str | None, error: BaseException) -> None:
         """Undoes the one effect. If that took the whole transaction with it, nothing that it held may count as done."""
+        if self._has_rolled_back(position, key):
+            self._lost = error
+            return
         try:
             self._connection.execute(f"ROLLBACK TO {SAVEPOINT}")
             self._connection.execute(f"RELEASE {SAVEPOINT}")
         except sqlite3.Error as failure:
-            raise self._failed("write", self._store_failed or failure) from error
+            raise self._unusable(failure) from error
         if self._store_failed is not None:
             self._fail("write", self._store_failed)
+
+    def _has_rolled_back(self, position: Position, key: str | None) -> bool:
+        """Whether the effect itself, and not a store that fails, undid the transaction. Had it committed, the marker,
+        which was written before it, would stand."""
+        if self._store_failed is not None:
+            return False
+        try:
+            return not self._under_way() and not self._is_marked(position, key)
+        except sqlite3.Error:
+            return False  # and what comes next tells why
+
+    def _rolled_back(self) -> TransactionError:
+        reason = "" if self._ended_by is None else f" ({self._ended_by})"
+        return TransactionError(
+            f"process() has rolled its transaction back{reason}, so nothing more can be done in it: let the error pass, "
+            "and take OR ABORT and RAISE(ABORT), which undo their statement alone, in place of ROLLBACK"
+        )
+
+    def _unusable(self, failure: sqlite3.Error) -> LedgerError:
+        """For a savepoint that can be neither kept nor undone."""
+        if self._store_failed is None and getattr(failure, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            return LedgerError(
+                "process() ended its transaction: what it did up to there cannot be undone any more. Begin, commit and "
+                "roll back nothing in it"
+            )
+        return self._failed("write", self._store_failed or failure)
 
     def _fail(self, verb: str, error: sqlite3.Error) -> NoReturn:
         raise self._failed(verb, error) from error

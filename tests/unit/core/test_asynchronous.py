@@ -393,3 +393,36 @@ def test_a_task_group_that_fails_is_the_failure_of_its_record_alone(shape: str, 
     assert outcome.complete
     assert sorted(handler.done) == ["a", "b", "c"]
     assert outcome.dead_lettered == len(letters.stored) == (0 if shape == "swallowed" else 1)
+
+
+def test_whatever_is_answered_as_done_has_its_key_remembered_however_slow_the_ledger() -> None:
+    """At the deadline most of these writes have not begun, and some are under way: their tasks are cancelled."""
+    import threading
+
+    go_on = threading.Event()
+
+    class Slow(NotedLedger):
+        def save(self, scope: Any, done: Any) -> None:
+            if threading.current_thread() is not threading.main_thread():
+                assert go_on.wait(60)
+            super().save(scope, done)
+
+    class Facts(Handler):
+        async def process(self, record: Record) -> None: ...
+
+        def idempotency_key(self, record: Record) -> str:
+            return record.partition_key
+
+    clock, ledger = SystemClock(), Slow()
+    facts = [str(number) for number in range(64)]
+    consumer = Consumer(Facts, ordering="partition_key", max_workers=64, ledger=ledger, mode="full")
+    processor = processor_of(consumer, clock=clock)
+    outcome = processor.process(
+        batch(*(entry(number, key=key) for number, key in enumerate(facts))), deadline=clock.monotonic() + SOON
+    )
+    try:
+        assert (outcome.checkpoint, outcome.done) == (None, 64)
+        assert (ledger.keys, ledger.places) == (set(facts), {(number, 0) for number in range(64)})
+    finally:
+        go_on.set()
+        processor.close()

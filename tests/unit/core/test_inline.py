@@ -13,6 +13,7 @@ from kstream.clock import SystemClock
 from kstream.core.consumer import Consumer
 from kstream.core.errors import Reject
 from kstream.core.handler import BatchHandler, Handler
+from kstream.core.progress import DONE
 from kstream.core.record import Record
 from kstream.core.retry import Retry
 from kstream.testing.clock import VirtualClock
@@ -309,3 +310,32 @@ def test_a_sink_that_hangs_is_not_waited_for_beyond_the_deadline() -> None:
     assert (outcome.done, outcome.failed, outcome.dead_letter_failures, outcome.checkpoint) == (1, 1, 1, "2")
     assert sink.stored == []
     sink.go.set()
+
+
+@pytest.mark.parametrize("kind", [Answers, AnswersLater])
+def test_what_a_batch_handler_did_in_one_call_is_written_in_one_save(kind: type[Answers]) -> None:
+    """Saved record by record, with a ledger that is slow, the rest of what was done would miss the deadline."""
+    ledger = NotedLedger()
+    handler = kind(lambda records: [record for record in records[:3] if len(records) == 6])
+    processor = processor_of(Consumer(handler, ledger=ledger, mode="full"))
+    outcome = processor.process(batch(*(entry(number) for number in range(1, 7))))
+    processor.close()
+    assert outcome.done == 6
+    assert [set(saved) for saved in ledger.saves] == [{4, 5, 6}, {1, 2, 3}]
+
+
+@pytest.mark.parametrize("kind", [Answers, AnswersLater])
+def test_what_a_batch_handler_did_is_done_before_the_ledger_is_written(kind: type[Answers]) -> None:
+    states: list[int] = []
+
+    class Ledger(NotedLedger):
+        def save(self, scope: Any, done: Any) -> None:
+            known = processor._in_hand
+            assert known is not None
+            states.append(known[1].states.count(DONE))
+            super().save(scope, done)
+
+    processor = processor_of(Consumer(kind(lambda records: None), ledger=Ledger(), mode="full"))
+    processor.process(batch(*(entry(number) for number in range(9))))
+    processor.close()
+    assert states == [9]

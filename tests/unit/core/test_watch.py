@@ -112,6 +112,9 @@ def test_only_what_took_effect_is_written_and_the_key_with_it() -> None:
     case = Case(save_every=2)
     case.watch.settled(0)
     case.watch.settled(3, processed=False)
+    assert (case.ledger.key_saves, case.watch.due) == ([], True)
+    case.watch.write()
+    assert not case.watch.due
     assert (case.ledger.key_saves, case.ledger.saves) == ([{"x"}], [{0: 1, 3: 1}])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -98,3 +98,9 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 def test_a_store_in_memory_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="name a file"):
         SQLiteCheckpoints(":memory:")
+
+
+@pytest.mark.parametrize("path", [None, 5])
+def test_what_is_no_path_is_refused_at_once(path: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"SQLiteCheckpoints\(.*: a path"):
+        SQLiteCheckpoints(path)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kstream.core.dead_letter import DeadLetter
-from kstream.core.errors import DeadLetterError
+from kstream.core.errors import ConfigurationError, DeadLetterError
 from kstream.core.record import Record
 from kstream.stores.directory import DirectoryDeadLetters
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
 THEN = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -78,3 +79,21 @@ def test_a_key_never_leads_out_of_the_directory(tmp_path: Path, key: str) -> Non
     for act in (letters.read, letters.delete):
         with pytest.raises(DeadLetterError, match="is not the key of a dead letter"):
             act(key)
+
+
+def test_a_directory_among_the_letters_is_one_that_cannot_be_read_and_hides_no_other(tmp_path: Path) -> None:
+    letters = DirectoryDeadLetters(tmp_path)
+    letters.put(letter())
+    (tmp_path / "dir.json").mkdir()
+    (tmp_path / "zzz.json").write_text("{}")
+    first, second, third = letters.letters()
+    assert (first.key, second.key, third.key) == ("dir.json", next(tmp_path.glob("order*")).name, "zzz.json")
+    assert second.letter() == letter()
+    with pytest.raises(DeadLetterError, match=r"cannot read 'dir.json'.*Is a directory"):
+        first.letter()
+
+
+@pytest.mark.parametrize("path", [None, 5, b"letters"])
+def test_what_is_no_path_is_refused_at_once(path: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"DirectoryDeadLetters\(.*: a path"):
+        DirectoryDeadLetters(path)

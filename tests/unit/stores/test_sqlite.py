@@ -300,3 +300,9 @@ def test_a_time_to_live_is_a_timedelta(store: str, ttl: Any) -> None:
     }
     with pytest.raises(ConfigurationError, match=r"ttl=.* is no timedelta: give one, such as timedelta\(days=8\)"):
         make[store]()
+
+
+@pytest.mark.parametrize("path", [None, 5, b"ledger.db"])
+def test_what_is_no_path_is_refused_at_once(path: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"SQLiteLedger\(.*: a path"):
+        SQLiteLedger(path)
