@@ -61,7 +61,7 @@ def logged(caplog: pytest.LogCaptureFixture, **policies: Any) -> list[str]:
         ({"dead_letters": Letters(lambda letter: True)}, {"7497 record(s) that could not be dead-lettered"}),
         (
             {"dead_letters": Letters(), "ledger": NotedLedger(broken=("save",)), "mode": "full"},
-            {"failure(s) of the ledger"},
+            {"record(s) dead-lettered with Reject"},
         ),
     ],
     ids=["failures", "letters", "sink refuses", "ledger fails"],

@@ -594,10 +594,11 @@ def test_errors_of_every_sort_are_told(tracer: Tracer, error: Exception) -> None
     assert len(str([span.raw for span in tracer.spans()])) < 10_000
 
 
+NAME = st.text(min_size=1).filter(str.isprintable)
 ANYTHING = st.text() | st.integers() | st.floats() | st.booleans()
 
 
-@given(notes=st.dictionaries(st.text(), ANYTHING, max_size=60), name=st.text(min_size=1), key=st.text())
+@given(notes=st.dictionaries(st.text(), ANYTHING, max_size=60), name=NAME, key=st.text())
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_is_noted_and_however_things_are_called_the_trace_is_sound(
