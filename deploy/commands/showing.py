@@ -151,14 +151,6 @@ def error(error: ConfigurationError, then: str | None, *, as_json: bool) -> None
         to.print(f"Next: [bold]{escape(then)}[/bold]")
 
 
-def unusable(message: str, then: str, *, as_json: bool) -> None:
-    """A command line that means nothing."""
-    if as_json:
-        say({"error": "Usage", "message": message, "next": then})
-    else:
-        sys.stderr.write(f"{message}\n")
-
-
 def interrupted(then: str, *, as_json: bool, alone: bool = False) -> None:
     """``alone``: of a command that asks nobody."""
     message = "interrupted"

@@ -26,10 +26,6 @@ class Shielded:
     def _listening(self, name: str) -> Iterable[Callable[..., None]]:
         return (getattr(one, name) for one in self.watching if _overrides(type(one), name))
 
-    def hears(self, name: str) -> bool:
-        """Whether anybody listens to this event."""
-        return bool(self._listeners[name])
-
     def tell(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Raises nothing."""
         for listener in self._listeners[name]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -10,8 +11,6 @@ if TYPE_CHECKING:
     from kstream.core.outcome import Outcome
     from kstream.core.ports import Scope
     from kstream.core.record import Record
-
-FOREVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +41,7 @@ class Telemetry:
     """
 
     sample_rate: float | None = None
-    slow_after: float = FOREVER
+    slow_after: float = inf
 
     def batch_started(self, context: BatchContext) -> None:
         """First of all. Called where the batch is processed: context variables set here hold for each of its records, in
