@@ -110,8 +110,8 @@ def test_a_batch_and_its_failed_records_in_every_way_of_running(way: Way, tracer
     assert top.facts["last_sequence_number"] == "107"
     assert {SHARD_ID, "orders", "scripted"} <= set(map(str, top.facts.values()))
     assert outcome.failed == 1
-    assert "4111" not in str([span.raw for span in spans])
-    assert "4111" not in "".join(getattr(span.raw, "to_json", str)() for span in spans)
+    assert "4111-1111" not in str([span.raw for span in spans])
+    assert "4111-1111" not in "".join(getattr(span.raw, "to_json", str)() for span in spans)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -575,7 +575,7 @@ def test_without_error_messages_only_the_kind_is_told(tracer: Tracer) -> None:
     run(Consumer(Quotes, retry=Retry(attempts=1)), told, records(1))
     [span] = of(tracer.spans(), "record")
     assert span.error == "Transient"
-    assert "4111" not in getattr(span.raw, "to_json", lambda: str(span.raw))()
+    assert "4111-1111" not in getattr(span.raw, "to_json", lambda: str(span.raw))()
 
 
 class Unspeakable(Exception):
