@@ -7,13 +7,18 @@ import signal
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 _INTEGRATION = Path(__file__).with_name("integration")
 
-# Other processes share the cores, so how long one example takes says nothing.
-settings.register_profile("default", deadline=None, print_blob=True)
-settings.register_profile("soak", deadline=None, print_blob=True, max_examples=5_000)
+# Other processes share the cores, so how long an example takes, to draw or to run, says nothing.
+_PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+# The same examples in every run, with no memory of earlier ones: what turns red is so by the change. The soak looks for
+# what nobody has thought of, with new examples each time, and remembers those that failed.
+settings.register_profile("default", _PATIENT, derandomize=True)
+settings.register_profile("soak", _PATIENT, derandomize=False, max_examples=5_000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,8 +27,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile("soak" if config.getoption("--soak") else "default")
+    if config.getoption("--soak"):
+        settings.load_profile("soak")
+    else:
+        settings.load_profile("default")
+        _draw_no_constants()
     _forget_the_account()
+    _forget_the_terminal()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell does so for what it starts in the background; what the tests start would be deaf to Ctrl-C as well.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -55,3 +65,14 @@ def _forget_the_account() -> None:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def _forget_the_terminal() -> None:
+    """Nor does what commands print hang on where the tests run: on a CI server, say, or in a narrow window."""
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "GITHUB_ACTIONS"):
+        os.environ.pop(name, None)
+
+
+def _draw_no_constants() -> None:
+    """Hypothesis mixes in the constants of our modules that are imported by then: of whatever ran before in a worker."""
+    pytest.MonkeyPatch().setattr(providers, "_get_local_constants", Constants)
