@@ -87,7 +87,9 @@ def open_ledger(request: pytest.FixtureRequest, tmp_path: Path, clock: VirtualCl
             only = MemoryLedger(ttl=TTL, clock=clock)
             yield lambda: only
         elif request.param == "sqlite":
-            yield lambda: closing.enter_context(SQLiteLedger(tmp_path / "ledger.db", ttl=TTL, clock=clock))
+            yield lambda: closing.enter_context(
+                SQLiteLedger(tmp_path / "ledger.db", ttl=TTL, clock=clock, busy_timeout=60)
+            )
         elif request.param == "postgres":
             dsn = request.getfixturevalue("postgres_dsn")
             yield lambda: closing.enter_context(PostgresLedger(dsn, ttl=TTL, clock=clock))

@@ -46,14 +46,14 @@ def engine(running: Engine) -> Iterator[Engine]:
 @pytest.fixture
 def http(engine: Engine) -> Iterator[httpx.Client]:
     """A client of the stream's operations: paths are ``records``, ``records/batch``."""
-    with httpx.Client(base_url=engine.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=engine.url, trust_env=False, timeout=60) as client:
         yield client
 
 
 @pytest.fixture
 def faulty(engine: Engine) -> Iterator[httpx.Client]:
     """The same, before a Kinesis that fails when ``engine.fail`` says so."""
-    with httpx.Client(base_url=engine.faulty_url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=engine.faulty_url, trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -93,7 +93,7 @@ def assert_put(record: dict[str, Any]) -> None:
 KEYS = st.from_regex(PARTITION_KEY, fullmatch=True).filter(lambda key: key.strip() != "")
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.binary(max_size=200))
 def test_a_single_record_is_put_byte_for_byte(engine: Engine, http: httpx.Client, single: str, data: bytes) -> None:
     response = http.post(single, content=data, headers=BINARY | {"x-partition-key": "c-7"})
@@ -102,7 +102,7 @@ def test_a_single_record_is_put_byte_for_byte(engine: Engine, http: httpx.Client
     assert engine.taken() == [(data, "c-7")]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufffd"), min_size=1, max_size=200))
 def test_text_is_put_byte_for_byte(engine: Engine, http: httpx.Client, single: str, data: str) -> None:
     for headers in (JSON, TEXT):
@@ -126,7 +126,7 @@ def test_an_empty_body_of_text_comes_as_an_empty_object(engine: Engine, http: ht
     assert [data for data, _ in engine.taken()] == [b"{}", b"{}", b""]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(records=st.lists(st.tuples(st.binary(max_size=50), KEYS), min_size=1))
 def test_a_batch_is_put_byte_for_byte(
     engine: Engine, http: httpx.Client, batch: str, records: list[tuple[bytes, str]]

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kstream.clock import SystemClock
 from kstream.core.consumer import Consumer
 from kstream.core.errors import Reject
 from kstream.core.handler import BatchHandler, Handler
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     )
 
 SOON = 0.3
-"""Seconds of real time: only the machine's clock can end the wait for a task."""
+"""Seconds that the clock does not tell: only real time can end the wait for a task, and it begins once all have started."""
 
 
 @given(keys=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40), workers=st.integers(1, 6))
@@ -143,7 +142,7 @@ class Late(Handler):
 @pytest.mark.parametrize("exhausted", ["fail", "dead_letter"])
 def test_what_still_runs_at_the_deadline_is_cancelled_and_not_done(then: str, workers: int, exhausted: Any) -> None:
     """Nor failed, nor parked, whatever the handler makes of the cancellation; and the next batch still works."""
-    handler, clock, letters, told, ledger = Late(then), SystemClock(), Letters(), Telling(), NotedLedger()
+    handler, clock, letters, told, ledger = Late(then), VirtualClock(), Letters(), Telling(), NotedLedger()
     consumer = Consumer(
         handler,
         ordering="partition_key",
@@ -188,7 +187,7 @@ class Lingers(Handler):
 
 
 def test_a_record_is_not_started_beside_its_own_earlier_delivery_nor_one_behind_it() -> None:
-    handler, clock = Lingers(), SystemClock()
+    handler, clock = Lingers(), VirtualClock()
     processor = processor_of(Consumer(handler, ordering="partition_key", max_workers=2), clock=clock)
     late = processor.process(batch(entry(1, key="a")), deadline=clock.monotonic() + SOON)
     assert (late.unfinished, late.out_of_time) == (1, True)
@@ -202,7 +201,7 @@ def test_a_record_is_not_started_beside_its_own_earlier_delivery_nor_one_behind_
 
 
 def test_one_by_one_nothing_is_started_beside_what_still_runs() -> None:
-    handler, clock = Lingers(), SystemClock()
+    handler, clock = Lingers(), VirtualClock()
     processor = processor_of(Consumer(handler), clock=clock)
     processor.process(batch(entry(1)), deadline=clock.monotonic() + SOON)
     assert processor.process(batch(entry(4))).unfinished == 1
@@ -214,7 +213,7 @@ def test_one_by_one_nothing_is_started_beside_what_still_runs() -> None:
 
 
 def test_what_never_ends_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    handler, clock = Lingers(), SystemClock()
+    handler, clock = Lingers(), VirtualClock()
     processor = processor_of(Consumer(handler), clock=clock)
     processor.process(batch(entry(1)), deadline=clock.monotonic() + SOON)
     processor.close()
@@ -233,7 +232,7 @@ class LateBatch(BatchHandler):
 
 
 def test_a_batch_handler_at_the_deadline_is_not_done_either() -> None:
-    clock, letters = SystemClock(), Letters()
+    clock, letters = VirtualClock(), Letters()
     consumer = Consumer(LateBatch(), retry=Retry(attempts=1, exhausted="dead_letter"), dead_letters=letters)
     processor = processor_of(consumer, clock=clock)
     outcome = processor.process(batch(entry(1), entry(2)), deadline=clock.monotonic() + SOON)
@@ -242,7 +241,7 @@ def test_a_batch_handler_at_the_deadline_is_not_done_either() -> None:
 
 
 def test_a_retry_at_the_deadline_is_cancelled_as_a_first_attempt_is() -> None:
-    clock, told = SystemClock(), Telling()
+    clock, told = VirtualClock(), Telling()
 
     class LateTwice(Handler):
         attempts = 0
@@ -413,7 +412,7 @@ def test_whatever_is_answered_as_done_has_its_key_remembered_however_slow_the_le
         def idempotency_key(self, record: Record) -> str:
             return record.partition_key
 
-    clock, ledger = SystemClock(), Slow()
+    clock, ledger = VirtualClock(), Slow()
     facts = [str(number) for number in range(64)]
     consumer = Consumer(Facts, ordering="partition_key", max_workers=64, ledger=ledger, mode="full")
     processor = processor_of(consumer, clock=clock)

@@ -306,7 +306,7 @@ def test_a_sink_that_hangs_is_not_waited_for_beyond_the_deadline() -> None:
     consumer = Consumer(Inline(Script(rejected={(2, 0)})), ordering="none", dead_letters=sink)
     clock = SystemClock()
     processor = processor_of(consumer, clock=clock)
-    outcome = processor.process(batch(entry(1), entry(2), entry(3)), deadline=clock.monotonic() + 0.3)
+    outcome = processor.process(batch(entry(1), entry(2), entry(3)), deadline=clock.monotonic() + 1.0)
     assert (outcome.done, outcome.failed, outcome.dead_letter_failures, outcome.checkpoint) == (1, 1, 1, "2")
     assert sink.stored == []
     sink.go.set()

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kstream.clock import SystemClock
 from kstream.core.consumer import Consumer
 from kstream.core.errors import Reject
 from kstream.core.handler import Handler
 from kstream.core.retry import Retry
+from kstream.testing.clock import VirtualClock
 from tests.support.processing import (
     Letters,
     NotedLedger,
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from tests.support.processing import Place
 
 ONCE = Retry(attempts=1)
-SOON = 0.3
-"""Seconds of real time: only the machine's clock can end the wait for a thread."""
+SOON = 1.0
+"""Seconds that the clock does not tell: only real time can end the wait for a thread, and it begins once all have started.
+So long, because they have to come to where they get stuck, on whatever machine."""
 
 
 def five() -> Any:
@@ -134,13 +135,12 @@ class Blocked(Handler):
 
 
 def test_a_thread_that_outlives_the_deadline_is_not_done_and_the_next_batch_still_works() -> None:
-    handler, clock, ledger = Blocked(), SystemClock(), NotedLedger()
+    handler, clock, ledger = Blocked(), VirtualClock(), NotedLedger()
     processor = processor_of(
         Consumer(handler, ordering="partition_key", max_workers=2, ledger=ledger, mode="full"), clock=clock
     )
     given_batch = batch(entry(1, key="a"), entry(2, key="a"), entry(3, key="b"))
-    # Half a second in real time: nothing but the clock of the machine can end a wait for a thread.
-    outcome = processor.process(given_batch, deadline=clock.monotonic() + 0.5)
+    outcome = processor.process(given_batch, deadline=clock.monotonic() + SOON)
     assert outcome.checkpoint == "1"
     assert (outcome.done, outcome.unfinished, outcome.failed, outcome.out_of_time) == (1, 2, 0, True)
     assert ledger.places == {(3, 0)}
@@ -159,7 +159,7 @@ class Stuck:
     """A processor two of whose threads are stuck, in records 1 and 2, until ``go`` is set."""
 
     def __init__(self, ordering: Any) -> None:
-        self.clock, self.go = SystemClock(), threading.Event()
+        self.clock, self.go = VirtualClock(), threading.Event()
         self.threads: list[threading.Thread] = []
         self.script = Script(before=lambda record: self.stick() if place_of(record)[0] < 3 else None)
         consumer = Consumer(handler_for("threads", self.script), ordering=ordering, max_workers=2, retry=ONCE)
@@ -220,7 +220,7 @@ def test_threads_are_never_more_than_twice_the_workers(caplog: pytest.LogCapture
         case.script.before = lambda record: case.stick()
         for number in (3, 5, 7):
             records = [entry(number), entry(number + 1)]
-            case.processor.process(batch(*records), deadline=case.clock.monotonic() + SOON / 3)
+            case.processor.process(batch(*records), deadline=case.clock.monotonic() + SOON)
         assert threading.active_count() - before <= 4
         assert len(case.script.started) == 4
         assert caplog.messages[-1] == "no thread is free: 4 outlived their deadline and have not ended"
@@ -234,6 +234,7 @@ def test_an_exit_in_one_thread_stops_the_others() -> None:
             left.set()
             raise SystemExit
         left.wait(60)
+        threading.Event().wait(0.05)  # all of them would take half a minute
 
     script = Script(reads=leave)
     records = [entry(0, key="a")] + [entry(number, key="b") for number in range(1, 500)]

@@ -66,9 +66,9 @@ def test_it_asks_once_and_tells_what_is_known(status: int | None, code: str, kin
 
 
 def test_where_nothing_listens_nothing_was_put() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-    result = RecordPut(endpoint_url=f"http://127.0.0.1:{port}").put("orders", b"{}", "k")
+    with socket.socket() as held:  # so that nobody else listens there
+        held.bind(("127.0.0.1", 0))
+        result = RecordPut(endpoint_url=f"http://127.0.0.1:{held.getsockname()[1]}").put("orders", b"{}", "k")
 
     assert isinstance(result, NotPut)
     assert not result.throttled

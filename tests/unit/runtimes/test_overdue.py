@@ -7,15 +7,21 @@ import math
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from kstream.runtimes.overdue import Overdue
 from tests.support.processes import within_a_minute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
-
 LONG = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the other thread is kept from running: only what never ends may be given up."""
+    monkeypatch.setattr("kstream.runtimes.overdue._PATIENCE_S", 60.0)
 
 
 def threads() -> list[threading.Thread]:
@@ -108,8 +114,7 @@ def test_one_thread_and_none_before_it_is_needed() -> None:
     assert all(thread.daemon for thread in threads()), "it keeps no process alive"
 
 
-def test_cleared_means_that_nothing_is_told_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kstream.runtimes.overdue._PATIENCE_S", 60.0)
+def test_cleared_means_that_nothing_is_told_any_more() -> None:
     leave, left = threading.Event(), []
 
     def during() -> None:
@@ -126,7 +131,8 @@ def test_cleared_means_that_nothing_is_told_any_more(monkeypatch: pytest.MonkeyP
     assert left == [True]
 
 
-def test_telling_that_never_ends_holds_up_nobody() -> None:
+def test_telling_that_never_ends_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kstream.runtimes.overdue._PATIENCE_S", 0.1)
     leave = threading.Event()
     late = Calls(lambda: leave.wait(60))
     overdue = Overdue(late)

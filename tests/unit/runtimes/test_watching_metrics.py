@@ -14,6 +14,7 @@ from kstream.core.handler import Handler
 from kstream.core.processor import Processor
 from kstream.runtimes.watching import default_telemetry
 from kstream.settings import Settings
+from kstream.telemetry.lines_out import metrics_out
 from kstream.telemetry.logs import Logs
 from kstream.telemetry.metrics import Metrics
 from tests.support.cloudwatch import read
@@ -50,7 +51,10 @@ def test_the_setting_goes_first() -> None:
     assert not writes_metrics(in_lambda=True, metrics="off")
 
 
-def test_the_names_are_those_of_the_settings(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_names_are_those_of_the_settings(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_out(), "_patience", 60.0)
     settings = Settings(in_lambda=True, service="shop", consumer="totals", namespace="Mine")
     Processor(Consumer(Nothing), clock=SystemClock(), uniform=uniform, telemetry=default_telemetry(settings)).process(
         batch(entry(1))

@@ -156,7 +156,7 @@ def test_a_second_transaction_waits_for_the_first_and_then_knows(
     waiting.join(0.2)
     assert found == []
     first.commit()
-    waiting.join(30)
+    waiting.join(60)
     assert found == [[]]
     assert effects.total(name) == 1
 
@@ -170,7 +170,7 @@ def test_a_second_transaction_does_it_if_the_first_is_undone(
     waiting = threading.Thread(target=lambda: found.append(apply_all(ledger, scope, [(ONE, "key", add)])))
     waiting.start()
     first.rollback()
-    waiting.join(30)
+    waiting.join(60)
     assert found == [[ONE]]
     assert effects.total(name) == 1
 
@@ -378,7 +378,9 @@ def row(dsn: str, name: str) -> Iterator[psycopg.Connection[Any]]:
 def test_a_statement_that_the_deadline_does_not_let_wait_is_not_the_record_s_fault(
     ledger: PostgresLedger, scope: Scope, name: str
 ) -> None:
-    transaction = ledger.within(Patience(lambda: 0.2)).begin(scope)
+    left = [3600.0]
+    transaction = ledger.within(Patience(lambda: left[0])).begin(scope)
+    left[0] = 0.2
     with pytest.raises(LedgerError, match="lock timeout"):
         transaction.apply(ONE, None, lambda own: own.execute("UPDATE effect SET amount = 2 WHERE name = %s", (name,)))
     transaction.rollback()

@@ -17,6 +17,7 @@ from kstream.core.ports import Scope
 from kstream.core.processor import Processor
 from kstream.core.telemetry import BatchContext
 from kstream.runtimes.aws_lambda import on_lambda
+from kstream.telemetry.lines_out import metrics_out
 from kstream.telemetry.metrics import Metrics
 from kstream.testing.clock import VirtualClock
 from tests.support.cloudwatch import read, total, values
@@ -320,7 +321,8 @@ def test_what_cloudwatch_refuses_is_refused_when_it_is_made() -> None:
         Metrics(service="shop", namespace="AWS/Lambda")
 
 
-def test_it_goes_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+def test_it_goes_to_standard_output(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_out(), "_patience", 60.0)
     on_lambda(Consumer(Shop, telemetry=Metrics(service="shop")))(event(entry(1)))
     (line,) = capfd.readouterr().out.splitlines()
     assert total(read(line), "RecordsSucceeded") == 1
