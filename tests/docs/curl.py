@@ -16,7 +16,7 @@ def main() -> None:
     given = parser.parse_args()
     headers = dict(header.split(": ", 1) for header in given.H)
     body = None if given.d is None else given.d.encode()
-    with urllib.request.urlopen(urllib.request.Request(given.url, body, headers), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(given.url, body, headers), timeout=60) as answer:
         sys.stdout.buffer.write(answer.read())
 
 

@@ -53,7 +53,8 @@ class PageRun:
         self._address = _DOCUMENTED
         self._printed: str | None = None
         self._session: subprocess.Popen[str] | None = None
-        self._environment = os.environ | {
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        self._environment = ours | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONUNBUFFERED": "1",
         }
@@ -67,7 +68,7 @@ class PageRun:
         with self._stack:
             if self._session is not None and self._session.stdin:
                 self._session.stdin.close()
-                self._session.wait(60)
+                self._session.wait(120)
             if self._dev is not None and error is None:
                 self._end_dev(self._dev)
 
@@ -155,7 +156,7 @@ class PageRun:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         printed = done.stdout.decode()

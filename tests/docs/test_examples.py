@@ -32,7 +32,7 @@ def test_the_examples_work(tmp_path: Path) -> None:
         [line] = [line for line in dev.said.splitlines() if line.startswith("Put a record")]
         [curl, *arguments] = shlex.split(line.removeprefix("Put a record"))
         assert curl == "curl"
-        subprocess.run([sys.executable, str(CURL), *arguments], check=True, capture_output=True, timeout=60)
+        subprocess.run([sys.executable, str(CURL), *arguments], check=True, capture_output=True, timeout=120)
         dev.wait_for("c-7: 12.50\n")
 
         url = json.loads((tmp_path / ".kstream" / "dev.json").read_text())["ingest_url"]
@@ -41,7 +41,7 @@ def test_the_examples_work(tmp_path: Path) -> None:
             cwd=tmp_path,
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=120,
         )
         assert put.stdout == b"2,000 orders put, 0 failed, 0 sent again\n"
         assert within_a_minute(lambda: "received 2,001  processed 2,001" in dev.said)

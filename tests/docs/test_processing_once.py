@@ -18,7 +18,9 @@ def test_every_promise_names_a_test_that_exists() -> None:
         assert named, line
         for file, name in named:
             tests = {
-                node.name for node in ast.parse((ROOT / file).read_text()).body if isinstance(node, ast.FunctionDef)
+                node.name
+                for node in ast.parse((ROOT / file).read_text("utf-8")).body
+                if isinstance(node, ast.FunctionDef)
             }
             assert name in tests, f"{file} has no {name}"
 

@@ -63,8 +63,20 @@ def test_prometheus_fetches_what_the_consumer_did(
         running.wait_for("Metrics at ")
         address = re.findall(r"Metrics at (http://127\.0\.0\.1:\d+/metrics)", running.said)[0]
         assert {host for host, _ in listeners(running.process.pid)} == {"127.0.0.1"}
-        assert within_a_minute(lambda: scraped(address).get("kstream_records_received_total") == 3)
-        found = scraped(address)
+        found: dict[str, float] = {}
+
+        def all_told() -> bool:
+            """Its numbers come one after the other, the iterator's age last: once the runner has the batch's answer."""
+            found.update(scraped(address))
+            return (
+                found.get("kstream_user_records_total") == found.get("kstream_record_age_seconds_count") == 3
+                and found.get("kstream_records_succeeded_total") == 2
+                and found.get("kstream_records_dead_lettered_total") == 1
+                and found.get("letters_total") == 9
+                and "kstream_iterator_age_seconds" in found
+            )
+
+        assert within_a_minute(all_told), found
         assert running.interrupt() == 0
 
     last = json.loads(running.said.splitlines()[-1])

@@ -35,8 +35,11 @@ def demo(home: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 def children(pid: int) -> set[int]:
     """Of all threads of a process."""
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return {int(child) for one in lists for child in one.read_text().split()}
+    found: set[int] = set()
+    for one in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # the thread has ended since
+            found |= set(map(int, one.read_text().split()))
+    return found
 
 
 def left_over(home: Path, started: set[int]) -> list[str]:
@@ -128,7 +131,7 @@ def test_killed_it_takes_its_processes_along(tmp_path: Path) -> None:
 
 def test_without_the_data_set_it_says_what_to_do(tmp_path: Path) -> None:
     with demo(tmp_path, "--archive", str(tmp_path / "none")) as process:
-        told, _ = process.communicate(timeout=60)
+        told, _ = process.communicate(timeout=120)
     assert process.returncode == 2
     assert "make demo" in told
     assert "Traceback" not in told

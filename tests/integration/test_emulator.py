@@ -16,6 +16,7 @@ import pytest
 
 from kstream.core.errors import ConfigurationError, EmulatorError
 from kstream.local.emulator import EMULATOR_VERSION, Emulator, install
+from tests.support.ports import unused_port
 from tests.support.processes import exists, listeners, within_a_minute
 
 if TYPE_CHECKING:
@@ -177,8 +178,7 @@ def test_a_port_taken_between_looking_and_listening_is_not_used(monkeypatch: pyt
     """Another process gets there first: the next free port is tried, and never the other's server taken for ours."""
     with Emulator() as other:
         taken = int(other.endpoint_url.rpartition(":")[2])
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            free = probe.getsockname()[1]
+        free = unused_port()
         ports = iter([taken, free])
         monkeypatch.setattr("kstream.local.emulator._usable_port", lambda wanted: next(ports))
 
@@ -292,6 +292,7 @@ def test_an_interrupted_install_is_not_used(tmp_path: Path, monkeypatch: pytest.
     lock.write_text("ministack==0 --hash=sha256:00\n")
     monkeypatch.setattr("kstream.local.emulator_environment.LOCK_FILE", lock)
     monkeypatch.setattr("kstream.local.emulator_environment._home", lambda: tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # nobody has to answer, or to be waited for
     said: list[str] = []
 
     for _ in range(2):

@@ -49,7 +49,7 @@ class Orders(Handler):
             time.sleep(1)
 
 logging.getLogger("library").warning("init")
-handler = on_lambda(Consumer(Orders, retry=Retry(attempts=1)))
+handler = on_lambda(Consumer(Orders, retry=Retry(attempts=1), deadline_margin=2))
 on_lambda(Consumer(Orders, name="another"))
 """
 
@@ -135,7 +135,8 @@ def test_a_wrong_form_fails_the_init_phase_and_says_what_to_set(invoked: Callabl
 
 
 def test_the_last_words_come_out_before_the_process_is_killed(invoked: Callable[..., Outcome]) -> None:
-    outcome = invoked(event(entry(1, key="good"), entry(2, SECRET.encode(), key="stuck"), entry(3)), timeout_s=3)
+    # So long that a second is left for the words: they come after half of the margin, a fifth of the whole at most.
+    outcome = invoked(event(entry(1, key="good"), entry(2, SECRET.encode(), key="stuck"), entry(3)), timeout_s=10)
     assert outcome.failed
     assert json.loads(outcome.body)["errorType"] == "Sandbox.Timedout"
     last = json_lines(outcome)[-1]

@@ -126,10 +126,11 @@ def test_a_process_that_ends_by_itself_says_how_and_the_next_invocation_has_a_ne
 
 def test_a_timeout_ends_the_process_with_its_children(sandbox: Callable[..., Sandbox], tmp_path: Path) -> None:
     one = sandbox(
+        # Started before the invocation, so that the two seconds are for waiting alone.
         "import os, pathlib, subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'while True: pass'])\n"
+        f"pathlib.Path({str(tmp_path)!r}, 'pids').write_text(f'{{os.getpid()}} {{child.pid}}')\n"
         "def handler(event, context):\n"
-        "    child = subprocess.Popen([sys.executable, '-c', 'while True: pass'])\n"
-        f"    pathlib.Path({str(tmp_path)!r}, 'pids').write_text(f'{{os.getpid()}} {{child.pid}}')\n"
         "    child.wait()\n",
         timeout_s=2,
     )

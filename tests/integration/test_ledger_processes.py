@@ -35,7 +35,7 @@ from kstream.stores.sqlite import SQLiteLedger
 kind, place, name, me, saves, base, end = sys.argv[1:]
 me, saves, base = int(me), int(saves), int(base)
 scope = Scope(name, "arn", "shardId-000000000000")
-ledger = SQLiteLedger(place) if kind == "sqlite" else DynamoDBLedger(name, endpoint_url=place)
+ledger = SQLiteLedger(place, busy_timeout=60) if kind == "sqlite" else DynamoDBLedger(name, endpoint_url=place)
 print("ready", flush=True)
 sys.stdin.readline()
 for n in range(saves):
@@ -95,7 +95,7 @@ def finish(processes: list[subprocess.Popen[str]]) -> list[int]:
         process.stdin.write("\n")
         process.stdin.flush()
     for process in processes:
-        process.communicate(timeout=120)
+        process.communicate(timeout=240)
     return [process.returncode for process in processes]
 
 

@@ -143,7 +143,7 @@ def invoke(session: Clients, function: str, event: object = None) -> tuple[Any, 
 
 
 def test_it_is_the_release_that_we_know(localstack: str) -> None:
-    assert httpx.get(f"{localstack}/_localstack/health").json()["version"].startswith("4.14.0")
+    assert httpx.get(f"{localstack}/_localstack/health", timeout=60).json()["version"].startswith("4.14.0")
 
 
 def test_records_put_into_a_stream_are_read_from_it(kinesis: KinesisClient, stream: str) -> None:
@@ -217,14 +217,14 @@ def test_a_function_is_ended_at_its_timeout_and_starts_afresh(
                 pass
             return calls
         """,
-        timeout_s=1,
+        timeout_s=3,
     )
     assert invoke(localstack_session, function)[0] == 1
 
     answer, error, _ = invoke(localstack_session, function, "hang")
 
     assert error == "Unhandled"
-    assert "timed out after 1.00 seconds" in answer["errorMessage"]
+    assert "timed out after 3.00 seconds" in answer["errorMessage"]
     assert invoke(localstack_session, function)[0] == 1
 
 
@@ -292,7 +292,7 @@ def test_an_imported_api_puts_records_through_its_template(
         gateway.create_deployment(restApiId=api, stageName="v1")
         url = f"{localstack}/restapis/{api}/v1/_user_request_/records"
 
-        answer = httpx.post(url, json={"key": 'c-"7"', "data": {"amount": 3}}, timeout=20)
+        answer = httpx.post(url, json={"key": 'c-"7"', "data": {"amount": 3}}, timeout=60)
 
         assert (answer.status_code, answer.json()) == (200, {"shard": "shardId-000000000000"})
         ((key, data),) = records_of(kinesis, stream)

@@ -37,6 +37,14 @@ with open("done.json", "w") as done:
 """
 
 
+# Where somebody reads, a line that is put is out; it must not be lost because the machine was slow for a moment.
+PATIENT = """
+from kstream.telemetry.lines_out import metrics_out
+
+metrics_out()._patience = 60.0
+"""
+
+
 def environment(metrics: str) -> dict[str, str]:
     return {**os.environ, "KSTREAM_METRICS": metrics, "PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -50,7 +58,7 @@ def run(
         stdout=stdout,
         stderr=subprocess.PIPE,
         env=environment(metrics),
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
@@ -70,7 +78,7 @@ def expected(tmp_path: Path) -> object:
 
 
 def test_with_a_reader_there_is_a_document_for_each_batch(tmp_path: Path, expected: object) -> None:
-    ran = run(tmp_path, stdout=subprocess.PIPE)
+    ran = run(tmp_path, stdout=subprocess.PIPE, program=PATIENT + PROGRAM)
 
     lines = ran.stdout.decode().split()
     assert (ran.returncode, ran.stderr, len(lines)) == (0, b"", 100)
@@ -98,7 +106,7 @@ for text in ("a", "child", "b"):
 @pytest.mark.parametrize("to", ["pipe", "file"])
 def test_a_document_stands_alone_behind_what_a_handler_left_unfinished(tmp_path: Path, to: str) -> None:
     with (tmp_path / "out").open("wb") as file:
-        ran = run(tmp_path, stdout=subprocess.PIPE if to == "pipe" else file.fileno(), program=DOTS)
+        ran = run(tmp_path, stdout=subprocess.PIPE if to == "pipe" else file.fileno(), program=PATIENT + DOTS)
 
     assert (ran.returncode, ran.stderr) == (0, b"")
     lines = (ran.stdout if to == "pipe" else (tmp_path / "out").read_bytes()).decode().splitlines()

@@ -23,5 +23,5 @@ print(handle(kinesis_event([b"x"]), LambdaContext(clock=SystemClock(), timeout=0
 
 def test_a_process_ends_although_a_thread_of_its_handler_is_stuck() -> None:
     """Ctrl-C, too, ends with the interpreter waiting for what it thinks it must."""
-    ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=True)
+    ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=120, check=True)
     assert "itemIdentifier" in ended.stdout

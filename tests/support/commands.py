@@ -18,7 +18,7 @@ KSTREAM = [sys.executable, "-m", "kstream.cli"]
 
 def kstream(*arguments: str, cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
     """Runs a command to its end."""
-    done = subprocess.run([*KSTREAM, *arguments], cwd=cwd, input=stdin, capture_output=True, timeout=120, check=False)
+    done = subprocess.run([*KSTREAM, *arguments], cwd=cwd, input=stdin, capture_output=True, timeout=240, check=False)
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
@@ -62,4 +62,8 @@ class Running:
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Its exit code, once it has one."""
+        return self.process.wait(120)
