@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kstream.core.errors import ConfigurationError, Reject
 from kstream.core.given import check_exception_types, check_number
+from kstream.core.groups import is_any_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,8 @@ class CircuitBreaker:
     An open circuit ends the batch: what is done stays done, the rest is unfinished, and the runtime delivers it again.
     After ``reset_after`` seconds one record is tried, alone; if it succeeds the circuit closes, and the batch goes on.
     A record is never dead-lettered because of an open circuit. Name in ``on`` what a failing dependency raises, not what
-    a bad record does; ``Reject`` never counts.
+    a bad record does; ``Reject`` never counts. A group of several errors, as ``asyncio.TaskGroup`` raises it, counts once,
+    if any of them is of these kinds.
     """
 
     failures: int = 10
@@ -73,7 +75,7 @@ class Circuit:
 
     def failed(self, error: BaseException, now: float) -> bool:
         """Counts a failed attempt. True if it is the dependency's, and the circuit is open now."""
-        if isinstance(error, Reject) or not isinstance(error, self._policy.on):
+        if isinstance(error, Reject) or not is_any_of(error, self._policy.on):
             self._find_out_with_another(now)
             return False
         with self._lock:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kstream.core.errors import ConfigurationError
 from kstream.core.given import check_exception_types, check_number
+from kstream.core.groups import is_any_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,8 @@ class Retry:
     ``attempts``   tries within one delivery, the first included; 1 means no retry.
     ``base``       seconds: the ceiling of the first pause; it doubles with each further one (full jitter below it).
     ``cap``        seconds: the ceiling never passes it.
-    ``on``         the exception types worth a retry; others are used up at once.
+    ``on``         the exception types worth a retry; others are used up at once. A group of several errors, as
+                   ``asyncio.TaskGroup`` raises it, is worth one if any of them is.
     ``exhausted``  ``"fail"``: reported to the runtime, which delivers again. ``"dead_letter"``: parked, and settled.
     ``wait``       a tenacity wait strategy in place of ``base``, ``cap`` and jitter.
 
@@ -51,7 +53,7 @@ class Retry:
 
     def allows(self, error: BaseException, attempt: int) -> bool:
         """Whether attempt number ``attempt``, which raised ``error``, may be followed by another."""
-        return attempt < self.attempts and isinstance(error, self.on)
+        return attempt < self.attempts and is_any_of(error, self.on)
 
     def pause(self, error: BaseException, attempt: int, uniform: Callable[[float, float], float]) -> float:
         """Seconds to wait after failed attempt number ``attempt``. ``uniform(low, high)`` is the source of jitter."""

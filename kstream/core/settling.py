@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.errors import LedgerError, Reject, UndecodableRecord
+from kstream.core.groups import alone
 from kstream.core.idempotency import KeyFailed
 from kstream.core.progress import DONE, PARKED, PENDING
 
@@ -160,15 +161,6 @@ class Settling:
         if self._watch.tells:
             self._watch.settled(index, processed=state == DONE)
         self._progress.states[index] = state
-
-
-def alone(error: Exception) -> Exception:
-    """What a group of errors, as ``asyncio.TaskGroup`` raises it, stands for: its only one, or the first of many Rejects."""
-    while isinstance(error, ExceptionGroup):
-        if len(error.exceptions) > 1 and error.split(Reject)[1] is not None:
-            return error
-        error = error.exceptions[0]
-    return error
 
 
 def _reason(error: Exception) -> str:

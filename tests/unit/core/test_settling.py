@@ -11,7 +11,7 @@ from kstream.core.errors import DeadLetterError, Reject
 from kstream.core.incidents import Incidents
 from kstream.core.progress import DONE, FAILED, PARKED, PENDING, Progress
 from kstream.core.retry import Retry
-from kstream.core.settling import Again, Park, Settling, alone
+from kstream.core.settling import Again, Park, Settling
 from kstream.core.shielded import Shielded
 from kstream.core.watch import Watch
 from kstream.testing.clock import VirtualClock
@@ -109,21 +109,3 @@ def test_the_reason_is_text_whatever_was_raised(error: Exception, reason: str) -
     assert isinstance(step, Park)
     assert step.letter.reason == reason
     step.letter.to_json()
-
-
-@pytest.mark.parametrize(
-    ("error", "stands_for"),
-    [
-        (ExceptionGroup("one", [OSError("down")]), OSError),
-        (ExceptionGroup("nested", [ExceptionGroup("one", [Reject("no")])]), Reject),
-        (ExceptionGroup("rejects", [Reject("no"), Reject("neither")]), Reject),
-        (ExceptionGroup("mixed", [Reject("no"), OSError("down")]), ExceptionGroup),
-        (OSError("down"), OSError),
-    ],
-    ids=["one", "nested", "rejects", "mixed", "none"],
-)
-def test_a_group_of_errors_stands_for_its_only_one_or_for_nothing_but_rejects(
-    error: Exception, stands_for: type[Exception]
-) -> None:
-    """So a dependency that is down opens the circuit, and poison is set aside, also from within a task group."""
-    assert type(alone(error)) is stands_for
