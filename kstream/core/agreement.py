@@ -1,4 +1,4 @@
-"""Whether a handler, its consumer's policies and its ledger go together: told before anything is built, where it can be."""
+"""Whether a handler, its consumer's policies and its stores go together: told before anything is built, where it can be."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def mode_of(consumer: Consumer, handler: Kind) -> LedgerMode:
-    """How the ledger is written. Raises ``ConfigurationError`` where handler, policies and ledger contradict each other."""
+    """How the ledger is written. Raises ``ConfigurationError`` where handler, policies and stores contradict each other."""
     check_policies(consumer, handler)
-    check_ledger(consumer, handler)
+    check_stores(consumer, handler)
     return "transactional" if _is(handler, TransactionalHandler) else consumer.mode or "sparse"
 
 
@@ -50,8 +50,13 @@ def check_policies(consumer: Consumer, handler: Kind) -> None:
         raise ConfigurationError(f"{consumer.name}: idempotency_key is async def: make it def, it reads a record alone")
 
 
-def check_ledger(consumer: Consumer, handler: Kind) -> None:
-    """What can be said once the ledger is there that there will be, or none. Raises ``ConfigurationError``."""
+def check_stores(consumer: Consumer, handler: Kind) -> None:
+    """What can be said once ledger and dead letters are there that there will be, or none. Raises ``ConfigurationError``."""
+    if consumer.dead_letters is None and consumer.retry.exhausted == "dead_letter":
+        raise ConfigurationError(
+            f"{consumer.name}: Retry(exhausted='dead_letter') parks what is used up, and there is no sink: give "
+            "dead_letters=, or set KSTREAM_DEAD_LETTERS"
+        )
     if _is(handler, TransactionalHandler):
         _check_transactions(consumer)
     if consumer.ledger is not None:

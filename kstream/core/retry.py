@@ -26,7 +26,8 @@ class Retry:
     ``cap``        seconds: the ceiling never passes it.
     ``on``         the exception types worth a retry; others are used up at once. A group of several errors, as
                    ``asyncio.TaskGroup`` raises it, is worth one if any of them is.
-    ``exhausted``  ``"fail"``: reported to the runtime, which delivers again. ``"dead_letter"``: parked, and settled.
+    ``exhausted``  ``"fail"``: reported to the runtime, which delivers again. ``"dead_letter"``: parked, and settled; that
+                   takes a consumer with dead letters.
     ``wait``       a tenacity wait strategy in place of ``base``, ``cap`` and jitter.
 
     A pause that would reach past the deadline is not begun: the record is then unfinished, not failed.

@@ -11,12 +11,15 @@ import pytest
 from kstream.core.consumer import Consumer
 from kstream.core.errors import ConfigurationError
 from kstream.core.handler import BatchHandler, Handler, TransactionalHandler
+from kstream.core.retry import Retry
 from kstream.core.telemetry import Telemetry
 from kstream.runtimes.aws_lambda import on_lambda
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
 from tests.support.processing import processor_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kstream.core.record import Record
 
 
@@ -117,6 +120,8 @@ class KeyedLater(Totals):
         return "x"
 
 
+PARKING = Retry(exhausted="dead_letter")
+
 CONTRADICTIONS: list[tuple[Any, dict[str, Any], str]] = [
     (Books, {"mode": "full"}, "mode='full' with a TransactionalHandler"),
     (Books, {"save_every": 5}, "save_every=5 with a TransactionalHandler"),
@@ -156,9 +161,11 @@ def test_of_what_a_function_makes_it_is_told_when_it_is_made(
         (Books, {}, "needs a ledger with transactions"),
         (Keyed, {}, "idempotency_key needs a ledger"),
         (Totals, {"mode": "full"}, "there is none: give ledger="),
+        (Totals, {"retry": PARKING}, "exhausted='dead_letter'.*no sink: give dead_letters=, or set KSTREAM_DEAD_LETT"),
+        (Bulk, {"retry": PARKING}, "there is no sink"),
     ],
 )
-def test_a_ledger_that_is_missing_where_it_runs_is_told_when_it_is_built_there(
+def test_a_store_that_is_missing_where_it_runs_is_told_when_it_is_built_there(
     handler: Any, policies: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In Lambda at once. Elsewhere the module must import without KSTREAM_LEDGER, for tests of the handler alone."""
@@ -169,6 +176,13 @@ def test_a_ledger_that_is_missing_where_it_runs_is_told_when_it_is_built_there(
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
     with pytest.raises(ConfigurationError, match=message):
         on_lambda(consumer)
+
+
+def test_dead_letters_that_the_settings_name_are_a_sink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KSTREAM_DEAD_LETTERS", f"dir:{tmp_path}")
+    handler = on_lambda(Consumer(Totals, retry=PARKING))
+    handler.build()
+    handler.close()
 
 
 def test_two_lambdas_would_share_a_name_and_so_a_ledger() -> None:
