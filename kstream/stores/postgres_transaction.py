@@ -57,7 +57,16 @@ class PostgresTransaction:
         if not self._open:
             raise TransactionError("this transaction is over: do not keep it beyond process()")
         refuse_control(statement)
-        return self._connection.execute(statement.encode(), parameters or None)
+        # Without parameters, psycopg would let several statements pass. Prepared, the server itself refuses all but one.
+        prepare = True if ";" in statement.rstrip("; \n") else None
+        try:
+            return self._connection.execute(statement.encode(), parameters or None, prepare=prepare)
+        except psycopg.errors.SyntaxError as error:
+            if error.diag.source_function == "exec_parse_message":  # of the syntax itself the parser would tell
+                raise TransactionError(
+                    f"more than one statement in {statement.strip()[:40]!r}: execute each"
+                ) from error
+            raise
 
     def apply(self, position: Position, key: str | None, effect: Callable[[Any], object]) -> bool:
         if not self._open:

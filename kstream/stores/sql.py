@@ -29,8 +29,8 @@ class SQLTransaction(Protocol):
 
     Parameters are ``?`` or ``:name`` for SQLite, ``%s`` or ``%(name)s`` for PostgreSQL. What a statement raises is the
     database driver's; in PostgreSQL a failed statement spoils everything up to the last savepoint, so let it pass, or set
-    a savepoint of your own before it. Valid until ``process`` returns. A statement that would begin or end a transaction
-    raises ``TransactionError``.
+    a savepoint of your own before it. Valid until ``process`` returns. One statement at a time. One that would begin or
+    end a transaction raises ``TransactionError``.
     """
 
     def execute(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Rows: ...

@@ -190,13 +190,63 @@ def test_a_handler_cannot_end_its_transaction(
     assert effects.total(name) == 1
 
 
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [
+        ("SELECT 1; COMMIT", ()),
+        ("SELECT ';'; ROLLBACK -- so", ()),
+        ("SELECT 1; ROLLBACK; BEGIN; SAVEPOINT kstream_effect", ()),
+        ("SELECT 1; SELECT 2;", ()),
+        ("SELECT %s::text; COMMIT", ("x",)),
+    ],
+)
+def test_one_statement_at_a_time_as_in_sqlite(
+    ledger: PostgresLedger,
+    scope: Scope,
+    effects: PostgresEffects,
+    name: str,
+    add: Any,
+    statement: str,
+    parameters: tuple[str, ...],
+) -> None:
+    """What is behind the first could end the transaction, with nobody having looked at it."""
+    transaction = ledger.begin(scope)
+    transaction.apply(ONE, None, add)
+    with pytest.raises(TransactionError, match="more than one statement"):
+        transaction.apply(TWO, None, lambda own: (add(own), own.execute(statement, parameters)))
+    transaction.commit()
+    assert effects.total(name) == 1
+    assert apply_all(ledger, scope, [(ONE, None, add), (TWO, None, add)]) == [TWO]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 'a;b'; -- and no more",
+        "SELECT $$a;b$$;",
+        "/* a; b */ SELECT 'a;b';;",
+        "DO $$ BEGIN PERFORM 1; PERFORM 2; END $$",
+        "SELECT '%' || ';'",
+    ],
+)
+def test_a_semicolon_alone_does_not_make_two_statements(
+    ledger: PostgresLedger, scope: Scope, name: str, add: Any, statement: str
+) -> None:
+    assert apply_all(ledger, scope, [(ONE, None, lambda own: (own.execute(statement), add(own)))]) == [ONE]
+
+
+def test_a_statement_that_is_no_sql_raises_what_the_driver_does(ledger: PostgresLedger, scope: Scope) -> None:
+    with pytest.raises(psycopg.errors.SyntaxError, match="SELEC"):
+        apply_all(ledger, scope, [(ONE, None, lambda own: own.execute("SELEC 1; SELECT 2"))])
+
+
 @pytest.mark.parametrize("raises", [False, True])
 def test_a_handler_that_ends_the_transaction_behind_its_back_is_found_out(
     ledger: PostgresLedger, scope: Scope, effects: PostgresEffects, name: str, add: Any, raises: bool
 ) -> None:
     def effect(own: Any) -> None:
         add(own)
-        own.execute("SELECT 1; COMMIT")
+        own.execute("/* /* comments nest here, and not in SQLite */ */ COMMIT")
         if raises:
             raise ValueError("and fails besides")
 
