@@ -6,8 +6,9 @@ import asyncio
 import contextvars
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from logging import WARNING
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from kstream.core.context import current_attempt, take_up
 from kstream.core.errors import DeadLetterError
@@ -16,6 +17,7 @@ from kstream.core.logger import log
 from kstream.core.progress import DONE, PENDING
 from kstream.core.run import check_ran
 from kstream.core.settling import Again, Park
+from kstream.core.workers import NoThreadFree, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from kstream.core.settling import Failures
     from kstream.core.watch import Watch
 
+T = TypeVar("T")
+
 CANCEL_GRACE = 0.1
 """Seconds that cancelled tasks have to let go. They run into the deadline's margin."""
 
@@ -33,12 +37,20 @@ class AsyncRunner:
     """Keeps one event loop between batches, so that a handler's clients live as long as the handler.
 
     A handler can put off its cancellation. Then its task goes on in the next batch's time, and holds back its lane.
+
+    Ledger and dead letters are called on threads beside the loop. A call that hangs is given up at the deadline, and keeps
+    its thread; there are never more than twice ``max_workers``. Once all of those hang, further calls are refused.
     """
 
     def __init__(
-        self, *, batch_handler: bool = False, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+        self,
+        max_workers: int,
+        *,
+        batch_handler: bool = False,
+        new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
         self._batch_handler = batch_handler
+        self._workers = Workers(2 * max_workers)
         self._loop = asyncio.Runner(loop_factory=new_loop)
         self._late = Late()
 
@@ -47,6 +59,7 @@ class AsyncRunner:
         self._loop.run(self._run(run), context=contextvars.copy_context())
 
     def close(self) -> None:
+        self._workers.retire()
         if self._late.workers():
             self._loop.run(self._let_go(CANCEL_GRACE))
         if self._late.workers():
@@ -66,7 +79,8 @@ class AsyncRunner:
         if self._late.workers():
             log(WARNING, "the batch waits: an earlier one is still under way")
             return
-        work = _batch(run) if self._batch_handler else _run_lane(run, range(len(run.progress.states)))
+        beside = self._workers
+        work = _batch(run, beside) if self._batch_handler else _run_lane(run, range(len(run.progress.states)), beside)
         await self._until_deadline(run, {asyncio.ensure_future(work): _Hand()})
 
     async def _side_by_side(self, run: Run) -> None:
@@ -80,7 +94,9 @@ class AsyncRunner:
     async def _work_off(self, run: Run, lanes: Sequence[Sequence[int]]) -> None:
         waiting = deque(lanes)
         hands = [_Hand() for _ in range(min(run.max_workers, len(lanes)))]
-        await self._until_deadline(run, {asyncio.ensure_future(hand.work(run, waiting)): hand for hand in hands})
+        await self._until_deadline(
+            run, {asyncio.ensure_future(hand.work(run, waiting, self._workers)): hand for hand in hands}
+        )
 
     async def _until_deadline(self, run: Run, tasks: Mapping[asyncio.Task[None], _Hand]) -> None:
         if not tasks:
@@ -125,17 +141,17 @@ class _Hand:
     def __init__(self) -> None:
         self.index: int | None = None
 
-    async def work(self, run: Run, waiting: deque[Sequence[int]]) -> None:
+    async def work(self, run: Run, waiting: deque[Sequence[int]], beside: Workers) -> None:
         while waiting and not run.progress.stopped:
             if indexes := waiting.popleft():
                 self.index = indexes[0]
                 try:
-                    await _run_lane(run, indexes)
+                    await _run_lane(run, indexes, beside)
                 finally:
                     run.watch.left(indexes)
 
 
-async def _batch(run: Run) -> None:
+async def _batch(run: Run, beside: Workers) -> None:
     progress = run.progress
     pending = [index for index, state in enumerate(progress.states) if state == PENDING]
     if not pending or run.out_of_time() or not run.watch.admits(pending[0]):
@@ -149,12 +165,12 @@ async def _batch(run: Run) -> None:
             if run.watch.tells:
                 run.watch.settled(index)
             states[index] = DONE
-    await _write(run.watch)
+    await _write(run.watch, beside)
     if failures:
-        await _settle(run, failures, _attempt_batch)
+        await _settle(run, failures, _attempt_batch, beside)
 
 
-async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
+async def _run_lane(run: Run, indexes: Iterable[int], beside: Workers) -> None:
     progress, process, refused = run.progress, run.process, run.refused
     states, blocked = progress.states, progress.blocked
     monotonic, deadline, watch = run.clock.monotonic, run.deadline, run.watch
@@ -176,23 +192,31 @@ async def _run_lane(run: Run, indexes: Iterable[int]) -> None:
                 check_ran(result)
         except asyncio.CancelledError as error:
             _pass_on_if_ours(run, error)
-            await _settle(run, {index: _as_failure(error)}, _attempt_record)
+            await _settle(run, {index: _as_failure(error)}, _attempt_record, beside)
             continue
         except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
             _pass_on_if_ours(run, error)
-            await _settle(run, {index: error}, _attempt_record)
+            await _settle(run, {index: error}, _attempt_record, beside)
             continue
         if tells:
             watch.settled(index)
         states[index] = DONE
         if writes:
-            await _write(watch)
+            await _write(watch, beside)
 
 
-async def _write(watch: Watch) -> None:
+async def _write(watch: Watch, beside: Workers) -> None:
     """The deadline may cancel this before it has begun. What is noted is then written by the end of the batch."""
     if watch.due:
-        await asyncio.to_thread(watch.write)  # it must not hold up the loop
+        try:
+            await _call(beside, watch.write)
+        except NoThreadFree as error:
+            watch.put_off(error)
+
+
+async def _call(beside: Workers, call: Callable[[], T]) -> T:
+    """A call that blocks: it must not hold up the loop. Cancelled, it is given up. Raises ``NoThreadFree``."""
+    return await asyncio.get_running_loop().run_in_executor(beside, call)
 
 
 async def _admits(run: Run, index: int) -> bool:
@@ -239,13 +263,15 @@ async def _attempt_batch(run: Run, indexes: Sequence[int]) -> Failures:
         return run.all_failed(indexes, error)
 
 
-async def _settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence[int]], Awaitable[Failures]]) -> None:
+async def _settle(
+    run: Run, failures: Failures, attempt: Callable[[Run, Sequence[int]], Awaitable[Failures]], beside: Workers
+) -> None:
     """Performs the steps that settle these failures, letting other keys go on meanwhile."""
     steps = run.settling.steps(failures)
     answer: Failures | DeadLetterError | None = None
     while True:
         step = _next_step(steps, answer)
-        await _write(run.watch)
+        await _write(run.watch, beside)
         match step:
             case None:
                 return
@@ -257,10 +283,12 @@ async def _settle(run: Run, failures: Failures, attempt: Callable[[Run, Sequence
             case Park(letter):
                 assert run.dead_letters is not None
                 try:
-                    await asyncio.to_thread(run.dead_letters.put, letter)
+                    await _call(beside, partial(run.dead_letters.put, letter))
                     answer = None
                 except DeadLetterError as error:
                     answer = error
+                except NoThreadFree as error:
+                    answer = DeadLetterError(f"cannot store a dead letter: {error}")
 
 
 def _next_step(

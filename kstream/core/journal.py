@@ -116,6 +116,11 @@ class Journal:
                     self._failed = True
                     self._noted.add(notes)
 
+    def put_off(self, error: Exception) -> None:
+        """As after a write that failed: nothing more is written before the end."""
+        self._failed = True
+        self._incidents.ledger_failed(LedgerError(f"cannot write the ledger before the end of the batch: {error}"))
+
     def save(self, done: Mapping[int, int]) -> None:
         """At the end: writes, of the noted keys, of ``done`` and of what was due before, what is not written yet.
 

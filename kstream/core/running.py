@@ -28,21 +28,23 @@ def runner_for(consumer: Consumer, handler: AnyHandler, clock: Clock) -> Runner:
     """The runner for this kind of handler, of which ``mode_of`` has found nothing to say against its policies."""
     asynchronous = inspect.iscoroutinefunction(handler.process)
     if isinstance(handler, BatchHandler):
-        return _async_runner(clock, batch_handler=True) if asynchronous else BatchRunner()
+        return _async_runner(consumer, clock, batch_handler=True) if asynchronous else BatchRunner()
     lane: Lane = run_lane
     if isinstance(handler, TransactionalHandler):
         lane = _transactional_lane()
     elif asynchronous:
-        return _async_runner(clock, batch_handler=False)
+        return _async_runner(consumer, clock, batch_handler=False)
     return ThreadRunner(lane, consumer.max_workers) if consumer.max_workers > 1 else InlineRunner(lane)
 
 
-def _async_runner(clock: Clock, *, batch_handler: bool) -> Runner:
+def _async_runner(consumer: Consumer, clock: Clock, *, batch_handler: bool) -> Runner:
     # Imported for the handlers that need it: asyncio costs more than everything else here.
     from kstream.core.asynchronous import AsyncRunner
 
     return AsyncRunner(
-        batch_handler=batch_handler, new_loop=clock.new_event_loop if isinstance(clock, LoopClock) else None
+        consumer.max_workers,
+        batch_handler=batch_handler,
+        new_loop=clock.new_event_loop if isinstance(clock, LoopClock) else None,
     )
 
 

@@ -99,6 +99,11 @@ class Watch:
         if self.journal is not None:
             self.journal.write()
 
+    def put_off(self, error: Exception) -> None:
+        """Nobody can write just now, for this reason: the end of the batch will."""
+        if self.journal is not None:
+            self.journal.put_off(error)
+
     def released(self, index: int) -> None:
         """Record ``index`` was tried and is not done."""
         if self.duplicates is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from kstream.core.errors import Reject
 from kstream.core.handler import BatchHandler, Handler
 from kstream.core.retry import Retry
 from kstream.testing.clock import VirtualClock
+from tests.support.processes import within_a_minute
 from tests.support.processing import (
     Letters,
     NotedLedger,
@@ -338,8 +340,6 @@ def test_an_awaitable_as_the_result_was_never_awaited_and_is_no_success(attempts
 
 def test_the_ledger_is_written_off_the_loop() -> None:
     """A ledger is synchronous: written on the loop's thread it would hold up every other key."""
-    import threading
-
     threads: list[object] = []
 
     class Ledger(NotedLedger):
@@ -395,9 +395,7 @@ def test_a_task_group_that_fails_is_the_failure_of_its_record_alone(shape: str, 
 
 
 def test_whatever_is_answered_as_done_has_its_key_remembered_however_slow_the_ledger() -> None:
-    """At the deadline most of these writes have not begun, and some are under way: their tasks are cancelled."""
-    import threading
-
+    """At the deadline these writes are under way, and their tasks are cancelled."""
     go_on = threading.Event()
 
     class Slow(NotedLedger):
@@ -424,4 +422,96 @@ def test_whatever_is_answered_as_done_has_its_key_remembered_however_slow_the_le
         assert (ledger.keys, ledger.places) == (set(facts), {(number, 0) for number in range(64)})
     finally:
         go_on.set()
+        processor.close()
+
+
+# --- Stores that hang --------------------------------------------------------------------------------------------------
+
+
+class Poison(Handler):
+    async def process(self, record: Record) -> None:
+        if record.data == b"poison":
+            raise Reject("poison")
+
+
+class HangingLetters(Letters):
+    """Hangs at its first ``hangs`` letters, until ``let_go`` is set."""
+
+    def __init__(self, hangs: int) -> None:
+        super().__init__()
+        self.hangs = hangs
+        self.let_go = threading.Event()
+        self.put_by: list[threading.Thread] = []
+
+    def put(self, letter: Any) -> None:
+        self.put_by.append(threading.current_thread())
+        if len(self.put_by) <= self.hangs:
+            assert self.let_go.wait(60)
+        super().put(letter)
+
+
+def poison(first: int, count: int) -> Any:
+    return batch(*(entry(number, b"poison", key=str(number)) for number in range(first, first + count)))
+
+
+def test_a_sink_that_hung_starves_no_later_batch_nor_the_end() -> None:
+    """There are more of them than threads that asyncio would have."""
+    clock, letters = SystemClock(), HangingLetters(40)
+    consumer = Consumer(Poison, ordering="partition_key", max_workers=40, dead_letters=letters)
+    processor = processor_of(consumer, clock=clock)
+    try:
+        hung = processor.process(poison(0, 40), deadline=clock.monotonic() + SOON)
+        assert (hung.unfinished, hung.out_of_time) == (40, True)
+        letters.hangs = 0
+        again = processor.process(poison(0, 40))
+        assert (again.dead_lettered, again.unfinished) == (40, 0)
+        processor.close()
+    finally:
+        letters.let_go.set()
+
+
+def test_calls_that_hang_take_no_more_than_twice_the_workers_threads_and_then_are_refused() -> None:
+    clock, letters, told = SystemClock(), HangingLetters(2), Telling()
+    consumer = Consumer(Poison, ordering="partition_key", dead_letters=letters)
+    processor = processor_of(consumer, clock=clock, telemetry=told)
+    try:
+        while len(letters.put_by) < 2:
+            hung = processor.process(batch(entry(1, b"poison")), deadline=clock.monotonic() + SOON / 3)
+            assert (hung.unfinished, hung.failed) == (1, 0)
+        refused = processor.process(batch(entry(1, b"poison"), entry(2, key="b")), deadline=clock.monotonic() + 60)
+        assert (refused.failed, refused.done, refused.dead_letter_failures) == (1, 1, 1)
+        assert told.refused == [(1, 0)]
+        letters.let_go.set()
+        for thread in letters.put_by:
+            assert thread.daemon, "the interpreter waits for none of them"
+        assert within_a_minute(lambda: processor.process(batch(entry(1, b"poison"))).dead_lettered == 1)
+    finally:
+        letters.let_go.set()
+        processor.close()
+
+
+def test_a_ledger_that_hangs_is_left_for_the_end_of_the_batch_once_no_thread_is_free() -> None:
+    let_go, main, hung = threading.Event(), threading.current_thread(), []
+
+    class Hangs(NotedLedger):
+        def save(self, scope: Any, done: Any) -> None:
+            if threading.current_thread() is not main:
+                hung.append(threading.current_thread())
+                assert let_go.wait(60)
+            super().save(scope, done)
+
+    clock, ledger, told = SystemClock(), Hangs(), Telling()
+    processor = processor_of(Consumer(Poison, ledger=ledger, mode="full"), clock=clock, telemetry=told)
+    try:
+        numbers = iter(range(1_000))  # what the end of a batch has saved does not come again
+        while len(hung) < 2:
+            processor.process(batch(entry(next(numbers))), deadline=clock.monotonic() + SOON / 3)
+        told.ledger.clear()
+        outcome = processor.process(batch(entry(1_001), entry(1_002)), deadline=clock.monotonic() + 60)
+        assert (outcome.done, outcome.out_of_time) == (2, False)
+        assert ledger.places >= {(1_001, 0), (1_002, 0)}
+        assert len(told.ledger) == 1
+        assert "no thread is free" in str(told.ledger[0])
+    finally:
+        let_go.set()
         processor.close()

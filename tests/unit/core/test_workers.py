@@ -9,7 +9,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from kstream.core.workers import Workers
+from kstream.core.workers import NoThreadFree, Workers
 
 
 def test_jobs_run_at_the_same_time_and_tell_what_they_raised() -> None:
@@ -41,14 +41,26 @@ def test_retired_threads_end_also_one_that_was_stuck() -> None:
     workers = Workers()
     workers.start([stick, stick])
     workers.retire()
-    workers.retire()
-    [again] = workers.start([lambda: None])
-    wait([again], 60)
-    workers.retire()
     go.set()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
+
+
+def test_a_job_starts_at_once_or_is_refused_and_a_stuck_thread_is_one_of_them_until_it_ends() -> None:
+    go, meeting = threading.Event(), threading.Barrier(2)
+    workers = Workers(2)
+    stuck = workers.submit(go.wait, 60)
+    assert workers.submit(threading.current_thread).result(60).daemon
+    assert workers.submit(threading.current_thread).result(60).daemon, "the one that is not stuck serves again"
+    other = workers.submit(meeting.wait, 60)
+    with pytest.raises(NoThreadFree, match="2 have calls in hand"):
+        workers.submit(go.wait, 60)
+    go.set()
+    assert stuck.result(60)
+    workers.submit(meeting.wait, 60).result(60)
+    other.result(60)
+    workers.retire()
 
 
 def test_an_idle_thread_keeps_nothing_of_its_last_job() -> None:
