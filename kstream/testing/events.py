@@ -9,6 +9,7 @@ answer = lambda_handler(event, LambdaContext())
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kstream.core import events
@@ -19,8 +20,6 @@ from kstream.core.record import Record
 from kstream.testing.clock import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from kstream.core.ports import Clock
 
     # A payload, alone or with its partition key; text is UTF-8, a dictionary or a list is JSON.
@@ -42,6 +41,7 @@ def stream_records(
     ``Record`` with headers comes in an envelope, as the ingest API makes them; see also ``enveloped``.
     Raises ``TypeError`` for anything that is not one of ``Simple``.
     """
+    _check_several(records)
     made = []
     for index, record in enumerate(records):
         if isinstance(record, StreamRecord):
@@ -51,7 +51,7 @@ def stream_records(
             data = seal(record.data, record.headers) if record.headers else record.data
             made.append(StreamRecord(record.outer_key, record.sequence_number, data, arrived))
         else:
-            payload, key = record if isinstance(record, tuple) else (record, f"key-{index}")
+            payload, key = _pair(index, record) if isinstance(record, tuple) else (record, f"key-{index}")
             number = str(first_sequence_number + index)
             made.append(StreamRecord(key, number, _payload_bytes(payload), arrived_at + index / 1000))
     return made
@@ -95,6 +95,21 @@ class LambdaContext(CoreContext):
             function_name=function_name,
             memory_limit_in_mb=memory_limit_in_mb,
         )
+
+
+def _check_several(records: object) -> None:
+    # One of them would pass as many: text as its letters, a dictionary as its keys.
+    if isinstance(records, str | bytes | Mapping):
+        raise TypeError(f"records={records!r} is one payload: give a list of them, as in [{records!r}]")
+    if not isinstance(records, Iterable):
+        raise TypeError(f"records={records!r}: give a list of payloads, each alone or as (payload, partition key)")
+
+
+def _pair(index: int, record: tuple[Any, ...]) -> tuple[Any, str]:
+    match record:
+        case (payload, str(key)):
+            return payload, key
+    raise TypeError(f"record {index}: {record!r} is not a payload with its partition key, a text")
 
 
 def _payload_bytes(payload: Payload) -> bytes:

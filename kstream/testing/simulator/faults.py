@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from kstream.core.errors import ConfigurationError
+from kstream.core.given import check_number
 
 if TYPE_CHECKING:
     from random import Random
@@ -71,9 +72,10 @@ class Faults:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            most = float("inf") if field.name in ("reshards", "limit") else 1.0
-            if not 0 <= value <= most:
-                raise ConfigurationError(f"Faults({field.name}={value}): from 0 to {most:g}")
+            counts = field.name in ("reshards", "limit")
+            check_number(f"Faults({field.name}", value, least=0, whole=counts, what="" if counts else "a chance")
+            if not counts and value > 1:
+                raise ConfigurationError(f"Faults({field.name}={value!r}): a chance, at most 1")
 
     @classmethod
     def drawn(cls, random: Random) -> Faults:

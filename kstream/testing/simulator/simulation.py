@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from kstream.core.agreement import mode_of
-from kstream.core.consumer import Consumer
-from kstream.core.errors import ConfigurationError
 from kstream.core.handler import BatchHandler, TransactionalHandler
 from kstream.core.ports import TransactionalLedger
 from kstream.runtimes.aws_lambda import LambdaHandler
@@ -22,6 +20,7 @@ from kstream.testing.simulator import stored_letters
 from kstream.testing.simulator.drawing import build_stream, draw_mapping, draw_records
 from kstream.testing.simulator.faults import Faults
 from kstream.testing.simulator.function import Function
+from kstream.testing.simulator.given import check_callable, check_given
 from kstream.testing.simulator.poller import Poller
 from kstream.testing.simulator.promises import Promises
 from kstream.testing.simulator.report import judged
@@ -37,7 +36,7 @@ from kstream.testing.simulator.world import World
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
-    from kstream.core.consumer import AnyHandler, LedgerMode
+    from kstream.core.consumer import AnyHandler, Consumer, LedgerMode
     from kstream.core.mapping import EventSourceMapping
     from kstream.core.ports import Clock, DeadLetterSink, Ledger
     from kstream.core.record import Record
@@ -93,15 +92,19 @@ def simulate(
                       where the consumer has any. A ``TransactionalHandler`` uses its consumer's own ledger, because its
                       transactions come from there: give it a file or a table of its own.
     ``answer``        as for ``on_lambda``; by default what the mapping needs.
-    ``timeout``       the function's, in seconds of virtual time.
+    ``timeout``       the function's, in seconds of virtual time, at least 1.
     ``fact``          where the handler has an ``idempotency_key``: what tells records apart that are not one and the same,
                       put twice. By default the partition key and the payload.
     ``runtime``       what runs the consumer, for tests of another than ``on_lambda``.
 
     A handler that draws random numbers or looks at the time makes histories of its own. Raises ``ConfigurationError``
-    for a consumer that cannot work. What its handler's ``open`` raises is a violation.
+    for a consumer that cannot work, for an argument that is none, and in a running event loop; ``TypeError`` for what is
+    no record. What its handler's ``open`` raises is a violation.
     """
-    _check(consumer, mapping)
+    check_given(consumer, mapping=mapping, faults=faults, seed=seed, timeout=timeout, answer=answer)
+    check_callable("runtime", runtime)
+    if fact is not None:
+        check_callable("fact", fact)
     random = Random(seed)  # noqa: S311 - reproducible is what it must be
     clock = SimulatedClock()
     faults = Faults.drawn(random) if faults is None else faults
@@ -142,14 +145,6 @@ def simulate(
         left_out=[*_left_out(consumer, dead_letters)],
         trace=trace,
     )
-
-
-def _check(consumer: object, mapping: EventSourceMapping | None) -> None:
-    if not isinstance(consumer, Consumer):
-        name = getattr(consumer, "__name__", repr(consumer))
-        raise ConfigurationError(f"simulate({name}): give a consumer, as in simulate(Consumer({name}))")
-    if mapping is not None and mapping.tumbling_window:
-        raise ConfigurationError("simulate: a mapping with a tumbling_window is not simulated; leave it out")
 
 
 def _left_out(consumer: Consumer, dead_letters: DeadLetterSink | None) -> Iterator[str]:

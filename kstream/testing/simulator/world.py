@@ -149,7 +149,7 @@ class World:
         if self.exclusive or len(self.at_work) >= _MOST_AT_ONCE or threading.get_ident() != self._thread:
             return False
         # A second invocation with a loop of its own cannot run inside a running one.
-        return not _in_event_loop()
+        return not in_event_loop()
 
     def _interleave(self, chance: float, invocation: Invocation, where: str) -> None:
         assert self.meanwhile is not None
@@ -168,7 +168,8 @@ class World:
         self.trace.now = self.clock.monotonic()
 
 
-def _in_event_loop() -> bool:
+def in_event_loop() -> bool:
+    """Whether this thread runs one."""
     asyncio = sys.modules.get("asyncio")  # who has not imported it runs no loop
     if asyncio is None:
         return False

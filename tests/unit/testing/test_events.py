@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from typing import Any
 
 import pytest
 
@@ -48,9 +49,22 @@ def test_headers_come_in_an_envelope() -> None:
         enveloped("x", {"a": 1})  # type: ignore[dict-item]
 
 
-def test_what_is_no_payload_is_refused() -> None:
-    with pytest.raises(TypeError, match="not int"):
-        kinesis_event([3])  # type: ignore[list-item]
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([3], "payload is bytes, text, a dictionary or a list, not int"),
+        (["one", ("two", 2)], r"record 1: \('two', 2\) is not a payload with its partition key, a text"),
+        ([("one", "k", "more")], "record 0: .* is not a payload with its partition key"),
+        ("one", r"records='one' is one payload: give a list of them, as in \['one'\]"),
+        (b"one", "records=b'one' is one payload"),
+        ({"a": 1}, r"records=\{'a': 1\} is one payload"),
+        (3, "records=3: give a list"),
+    ],
+)
+def test_what_is_no_payload_is_refused(given: Any, message: str) -> None:
+    """Text alone would be one record for each letter, and a dictionary one for each of its keys."""
+    with pytest.raises(TypeError, match=message):
+        kinesis_event(given)
 
 
 def test_the_context_counts_down_by_its_clock() -> None:

@@ -172,11 +172,44 @@ def test_what_is_no_consumer_is_refused(given: Any, message: str) -> None:
         ({"dead_letters": "dir:x"}, "dead_letters='dir:x' is not a sink: give one"),
         ({"dead_letters": MemoryDeadLetters}, "is not a sink"),
         ({"mapping": EventSourceMapping(tumbling_window=60)}, "tumbling_window is not simulated"),
+        ({"mapping": 5}, r"simulate\(mapping=5\): give an EventSourceMapping, or leave it out"),
+        ({"mapping": EventSourceMapping}, r"mapping=<class .*give an EventSourceMapping"),
+        ({"faults": {"crash": 0.1}}, r"simulate\(faults=\{'crash': 0.1\}\): give a Faults"),
+        ({"timeout": float("nan")}, r"simulate\(timeout=nan\): seconds, at least 1"),
+        ({"timeout": float("inf")}, "timeout=inf"),
+        ({"timeout": 0}, "timeout=0"),
+        ({"timeout": "10"}, "timeout='10'"),
+        ({"seed": None}, r"simulate\(seed=None\): a whole number"),
+        ({"seed": "one"}, "seed='one'"),
+        ({"answer": "no"}, r"simulate\(answer='no'\): give 'partial' or 'raise', or leave it out"),
+        ({"fact": "order"}, r"simulate\(fact='order'\): give a function of a record"),
+        ({"runtime": None}, r"simulate\(runtime=None\): give a function"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(policies: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         simulate(Consumer(Good), **policies)
+
+
+@pytest.mark.parametrize("given", [5, "abc", {"Records": []}, [("a", 5)]])
+def test_what_is_no_list_of_records_is_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"records=|record 0"):
+        simulate(Consumer(Good), records=given)
+
+
+def test_inside_an_event_loop_nothing_is_simulated() -> None:
+    """No consumer with async def could be run in it, and fewer things would go wrong for any other."""
+
+    async def inside() -> None:
+        simulate(Consumer(Good))
+
+    with pytest.raises(ConfigurationError, match=r"in a running event loop: .* asyncio.to_thread\(simulate, "):
+        asyncio.run(inside())
+
+    async def beside() -> bool:
+        return (await asyncio.to_thread(simulate, Consumer(Good))).ok
+
+    assert asyncio.run(beside())
 
 
 def keyed(key: Any) -> Consumer:
@@ -342,7 +375,21 @@ def test_every_fault_is_drawn_in_some_history() -> None:
         assert field.name == "limit" or ({0} < values), field.name
 
 
-@pytest.mark.parametrize("wrong", [{"crash": 1.5}, {"poison": -0.1}, {"reshards": -1}, {"limit": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"crash": 1.5},
+        {"poison": -0.1},
+        {"crash": "0.1"},
+        {"crash": None},
+        {"crash": float("nan")},
+        {"crash": True},
+        {"reshards": -1},
+        {"reshards": 1.5},
+        {"limit": -1},
+        {"limit": "5"},
+    ],
+)
 def test_a_chance_is_a_chance(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         Faults(**wrong)
