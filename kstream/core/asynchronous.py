@@ -55,6 +55,11 @@ class AsyncRunner:
         self._late = Late()
 
     def run(self, run: Run) -> None:
+        if _inside_another():
+            raise RuntimeError(
+                "async def process needs an event loop of its own, which cannot run inside another: call this from a plain "
+                "def, or by await asyncio.to_thread(...)"
+            )
         # In the caller's context, not in that of the first batch, which the loop would keep.
         self._loop.run(self._run(run), context=contextvars.copy_context())
 
@@ -125,6 +130,14 @@ class AsyncRunner:
 
     async def _let_go(self, seconds: float) -> None:
         await asyncio.wait(cast("Collection[asyncio.Task[None]]", self._late.workers()), timeout=seconds)
+
+
+def _inside_another() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _look_at(task: asyncio.Task[None]) -> None:

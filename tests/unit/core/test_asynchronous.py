@@ -95,6 +95,23 @@ def test_one_event_loop_serves_all_batches() -> None:
     assert len(set(map(id, loops))) == 1
 
 
+def test_inside_another_event_loop_it_says_what_to_do() -> None:
+    script = Script()
+    processor = processor_of(Consumer(handler_for("async", script)))
+
+    async def inside() -> None:
+        processor.process(batch(entry(1)))
+
+    with pytest.raises(RuntimeError, match=r"inside another.*: .*asyncio.to_thread\("):
+        asyncio.run(inside())
+
+    async def beside() -> bool:
+        return (await asyncio.to_thread(processor.process, batch(entry(1)))).complete
+
+    assert asyncio.run(beside())
+    processor.close()
+
+
 def test_other_keys_go_on_while_one_waits_for_its_next_attempt() -> None:
     order: list[Place] = []
 
