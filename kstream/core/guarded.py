@@ -43,22 +43,31 @@ class GuardedLedger:
         return hurried
 
     def load(self, scope: Scope, first: int, last: int) -> Mapping[int, int]:
-        done = self._guard.call(self._ledger.load, scope, first, last)
-        if not isinstance(done, Mapping):
+        done: object = self._guard.call(self._ledger.load, scope, first, last)
+        if not isinstance(done, Mapping) or not all(map(_is_entry, done.items())):
             raise self._guard.broken(self._ledger.load, done, "sequence numbers with their bitmaps")
         return done
 
     def save(self, scope: Scope, done: Mapping[int, int]) -> None:
-        self._guard.call(self._ledger.save, scope, done)
+        self._done(self._ledger.save, self._guard.call(self._ledger.save, scope, done))
 
     def load_keys(self, scope: Scope, keys: Collection[str]) -> Collection[str]:
         known: object = self._guard.call(self._ledger.load_keys, scope, keys)
-        if not isinstance(known, Collection) or isinstance(known, str | bytes):
+        # Text is a collection of letters; a mapping may hold keys to say that they are not known.
+        if (
+            not isinstance(known, Collection)
+            or isinstance(known, str | Mapping)
+            or not all(isinstance(key, str) for key in known)
+        ):
             raise self._guard.broken(self._ledger.load_keys, known, "which of the keys it knows")
         return known
 
     def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
-        self._guard.call(self._ledger.save_keys, scope, keys)
+        self._done(self._ledger.save_keys, self._guard.call(self._ledger.save_keys, scope, keys))
+
+    def _done(self, method: Callable[..., object], answer: object) -> None:
+        if answer is False or isawaitable(answer):
+            raise self._guard.broken(method, answer, "None, with it saved")
 
 
 class GuardedSink:
@@ -110,6 +119,12 @@ class Guard:
         if iscoroutine(answer):
             answer.close()  # or Python warns of it, long after
         return self._allowed(f"{_name(method)} returned {answer!r}, not {wanted}")
+
+
+def _is_entry(entry: tuple[object, object]) -> bool:
+    sequence, bitmap = entry
+    # Of a negative number, as a column of 64 bits makes it of the highest bit, all further bits are set.
+    return isinstance(sequence, int) and isinstance(bitmap, int) and bitmap >= 0
 
 
 def _name(method: Callable[..., object]) -> str:

@@ -103,6 +103,32 @@ def test_a_ledger_s_answer_that_is_none_is_its_failure(answer: Any) -> None:
     ledger = GuardedLedger(Answers(answer))
     with pytest.raises(LedgerError, match="sequence numbers with their bitmaps"):
         ledger.load(SCOPE, 1, 2)
-    if answer != [1]:
-        with pytest.raises(LedgerError, match="which of the keys it knows"):
-            ledger.load_keys(SCOPE, ["1"])
+    with pytest.raises(LedgerError, match="which of the keys it knows"):
+        ledger.load_keys(SCOPE, ["1"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"1": 1}, {1: "1"}, {1: None}, {1: 1.0}, {1: -1}, {1: -(1 << 63)}, {1: 1, 2: None}],
+    ids=repr,
+)
+def test_positions_that_are_none_are_the_ledger_s_failure(answer: Any) -> None:
+    """A negative number has every bit set beyond its own: records that were never done would be skipped."""
+    with pytest.raises(LedgerError, match="sequence numbers with their bitmaps"):
+        GuardedLedger(Answers(answer)).load(SCOPE, 1, 2)
+
+
+@pytest.mark.parametrize("answer", [{"1": False}, [("1",)], [b"1"], [None]], ids=repr)
+def test_keys_that_are_none_are_the_ledger_s_failure(answer: Any) -> None:
+    """A mapping from each key to whether it is known would take them all for known."""
+    with pytest.raises(LedgerError, match="which of the keys it knows"):
+        GuardedLedger(Answers(answer)).load_keys(SCOPE, ["1"])
+
+
+@pytest.mark.parametrize("answer", [False, later], ids=["False", "an awaitable"])
+def test_a_ledger_that_does_not_say_that_it_saved_has_not(answer: Any) -> None:
+    ledger = GuardedLedger(Answers(answer))
+    with pytest.raises(LedgerError, match="not None, with it saved"):
+        ledger.save(SCOPE, {1: 1})
+    with pytest.raises(LedgerError, match="not None, with it saved"):
+        ledger.save_keys(SCOPE, ["1"])
