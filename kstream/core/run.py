@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from inspect import isasyncgen, isawaitable, isgenerator
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.errors import Reject
+from kstream.core.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kstream.core.incidents import Incidents
     from kstream.core.ports import Clock, DeadLetterSink, Scope, TransactionalLedger
     from kstream.core.progress import Progress
-    from kstream.core.record import Record
     from kstream.core.settling import Failures, Settling
     from kstream.core.watch import Watch
 
@@ -66,15 +67,23 @@ class Run:
         return True
 
     def failed_of(self, indexes: Sequence[int], failed: Iterable[Record] | None) -> Failures:
-        """What a ``BatchHandler`` returned, as failures. Raises ``ValueError`` for a record that it was not given."""
+        """What a ``BatchHandler`` returned, as failures. Raises ``ValueError`` for a record that it was not given, and
+        ``TypeError`` for what is no record."""
         failures: Failures = {}
         if failed is None:
             return failures
+        if not isinstance(failed, Iterable):
+            raise TypeError(f"the batch handler returned {failed!r}: return the records that failed, or None")
         records = self.progress.batch.records
         known: dict[str, list[int]] = {}
         for index in indexes:
             known.setdefault(records[index].id, []).append(index)
         for record in failed:
+            if not isinstance(record, Record):
+                raise TypeError(
+                    f"the batch handler returned {record!r} as failed, which is no record: return the records that failed, "
+                    "or None"
+                )
             copies = known.get(record.id)
             if copies is None:
                 raise ValueError(f"the batch handler returned {record!r} as failed, which it was not given")

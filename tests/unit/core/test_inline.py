@@ -211,6 +211,20 @@ def test_a_batch_handler_s_answer_says_who_failed_and_doubt_fails_all(
     assert ledger.places == {(n, 0) for n in range(1, 6) if failed and n > min(failed) and n not in failed}
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (True, "returned True: return the records that failed, or None"),
+        ({"batchItemFailures": []}, "returned 'batchItemFailures' as failed, which is no record: return the records"),
+        (["49590"], "returned '49590' as failed, which is no record"),
+    ],
+)
+def test_an_answer_that_is_none_is_told_with_what_to_return(answer: Any, told: str) -> None:
+    letters, retry = Letters(), Retry(attempts=1, exhausted="dead_letter")
+    processor_of(Consumer(Answers(lambda records: answer), retry=retry, dead_letters=letters)).process(five())
+    assert {told in letter.reason for letter in letters.stored} == {True}
+
+
 @pytest.mark.parametrize("kind", [Answers, AnswersLater])
 def test_only_what_failed_is_tried_again_and_what_is_known_as_done_is_not_given(kind: type[Answers]) -> None:
     fails = iter([{2, 3}, {3}, set()])
