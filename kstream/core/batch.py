@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, overload
 
 from kstream.core.errors import UndecodableRecord
@@ -123,11 +124,11 @@ class UserRecords(Sequence[Record]):
         return self._total
 
     def __iter__(self) -> Iterator[Record]:
-        for outer, part in zip(self._outers, self._parts, strict=True):
-            if part is None:
-                yield outer
-            else:
-                yield from part.iterate(outer)
+        # Chained, not yielded from: a generator around the others would be one more step for each record.
+        return chain.from_iterable(
+            (outer,) if part is None else part.iterate(outer)
+            for outer, part in zip(self._outers, self._parts, strict=True)
+        )
 
     @overload
     def __getitem__(self, index: int) -> Record: ...

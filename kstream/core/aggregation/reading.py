@@ -61,7 +61,7 @@ class Aggregate:
     def record(self, outer: Record, index: int) -> SubRecord:
         """The one with sub-sequence number ``index``."""
         payload = self._raw[self._starts[index] : self._stops[index]]
-        return SubRecord(self._tables, outer, self._keys[index], index, payload)
+        return SubRecord.made(self._tables, outer, self._keys[index], index, payload)
 
     def records(self, outer: Record) -> list[SubRecord]:
         """Its records in order, as carried by ``outer``, of whatever kind that is."""
@@ -108,6 +108,8 @@ _two_words = Struct("<II").unpack_from  # never beyond the end: the digest is lo
 # megabyte, and larger payloads do not feel what the general way costs.
 _layouts: dict[int, tuple[int, int]] = {}
 _LARGEST_LAYOUT = 2048
+# For any other first word: what leaves no key, whatever the second.
+_UNKNOWN = (1 << 32, 0)
 
 
 def _learn(head: int) -> None:
@@ -144,31 +146,31 @@ class _Message:
         known_keys = self.known_keys
         while at < end:
             head, tail = _two_words(raw, at)
-            layout = layout_of(head)
-            if layout is not None:
-                key = tail - layout[0]
+            expected, size = layout_of(head, _UNKNOWN)
+            key = tail - expected
+            if 0 <= key < known_keys:
                 start = at + 8
-                stop = start + layout[1]
-            elif head & 0xFF80FF == KEY_INDEX << 16 | RECORDS:
+                at = start + size
+            elif (
+                head & 0xFF80FF == KEY_INDEX << 16 | RECORDS
+                and tail & 0xFFFF == (head >> 8 & 0x7F) - 4 << 8 | DATA
+                and head >> 24 < known_keys
+            ):
                 key = head >> 24
                 start = at + 6
-                stop = at + 2 + (head >> 8 & 0x7F)
-                if tail & 0xFFFF != (stop - start) << 8 | DATA:
-                    key = -1
+                at += 2 + (head >> 8 & 0x7F)
+            elif size and tail & 0xFF00FF00 == DATA << 24 | HASH_KEY_INDEX << 8:
+                at = self._read_hash_keyed(at, end, tail, size)
+                continue
             else:
-                key = -1
-            if 0 <= key < known_keys:
-                add_key(key)
-                add_start(start)
-                add_stop(stop)
-                at = stop
-            elif layout is not None and tail & 0xFF00FF00 == DATA << 24 | HASH_KEY_INDEX << 8:
-                at = self._read_hash_keyed(at, end, tail, layout[1])
-            else:
-                if layout is None:
+                if not size:
                     _learn(head)
                 at = self._read_field(at, end)
                 known_keys = self.known_keys
+                continue
+            add_key(key)
+            add_start(start)
+            add_stop(at)
         if at != end:
             raise WireError("the last entry reaches beyond the message")
         for index, key, hash_key in self.suspects:

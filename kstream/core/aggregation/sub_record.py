@@ -31,28 +31,38 @@ class SubRecord(Record):
     _outer: Record
     _tables: Tables
 
-    def __init__(self, tables: Tables, outer: Record, key: int, index: int, payload: bytes) -> None:
-        self._tables = tables
-        self._outer = outer
-        self._key = key
-        self._sub_sequence_number = index
-        self._data = payload
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
+
+    else:
+        # Whoever makes one fills its slots: a function of Python's here would double the cost.
+        __init__ = object.__init__
+
+    @classmethod
+    def made(cls, tables: Tables, outer: Record, key: int, index: int, payload: bytes) -> SubRecord:
+        """The record with sub-sequence number ``index`` and the partition key ``key`` of the table."""
+        record = cls()
+        record._tables = tables
+        record._outer = outer
+        record._key = key
+        record._sub_sequence_number = index
+        record._data = payload
+        return record
 
     @classmethod
     def iterate(
         cls, tables: Tables, outer: Record, raw: bytes, keys: Iterable[int], starts: Iterable[int], stops: Iterable[int]
     ) -> Iterator[SubRecord]:
         """The records whose payloads start and stop there in ``raw``, each with the index of its partition key."""
-        new = object.__new__
         index = 0
         for key, start, stop in zip(keys, starts, stops, strict=True):
-            # Without __init__, which would double the cost.
-            record = new(cls)
-            record._tables = tables  # noqa: SLF001
-            record._outer = outer  # noqa: SLF001
-            record._key = key  # noqa: SLF001
-            record._sub_sequence_number = index  # noqa: SLF001
-            record._data = raw[start:stop]  # noqa: SLF001
+            record = cls()
+            record._tables = tables
+            record._outer = outer
+            record._key = key
+            record._sub_sequence_number = index
+            record._data = raw[start:stop]
             yield record
             index += 1  # noqa: SIM113 - enumerate costs a tuple more
 

@@ -40,11 +40,8 @@ class Table:
         raw = self._raw
         self._start = at
         count = 0
-        while raw[at] == tag:
-            size = raw[at + 1]
-            if size >= 0x80 or at + 2 + size > end:
-                break
-            at += 2 + size
+        while raw[at] == tag and (size := raw[at + 1]) < 0x80 and (stop := at + 2 + size) <= end:
+            at = stop
             count += 1
         self._count = count
         self._stop = at
