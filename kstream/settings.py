@@ -22,11 +22,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What the environment says. An empty variable counts as unset."""
 
     in_lambda: bool = False
@@ -66,8 +65,7 @@ def invocation_trace() -> str | None:
     return os.environ.get("_X_AMZN_TRACE_ID", "") if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") else None
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizerSettings:
+class AuthorizerSettings(NamedTuple):
     """Of the ready Lambda authorizer. Each field is the variable ``KSTREAM_AUTHORIZER_`` with its name; None if unset.
 
     ``issuer``, ``audience``, ``jwks_url``, ``algorithms``, ``audience_claim``  of tokens; several with commas.

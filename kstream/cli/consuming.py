@@ -70,10 +70,10 @@ class Consuming:
         """Gives the consumer what it lacks, and says what that is."""
         consumer, state_dir = self._handler.consumer, self._state_dir
         if consumer.ledger is None and settings.ledger is None:
-            settings = replace(settings, ledger=f"sqlite:{state_dir.ledger}")
+            settings = settings._replace(ledger=f"sqlite:{state_dir.ledger}")
             yield f"ledger in {state_dir.ledger}"
         if consumer.dead_letters is None and settings.dead_letters is None:
-            settings = replace(settings, dead_letters=f"dir:{state_dir.dead_letters(self.name)}")
+            settings = settings._replace(dead_letters=f"dir:{state_dir.dead_letters(self.name)}")
             yield f"dead letters in {state_dir.dead_letters(self.name)}"
         if self._mapping.maximum_retry_attempts != -1 or self._mapping.maximum_record_age != -1:
             yield f"discards told in {state_dir.on_failure(self.name)}"

@@ -143,9 +143,9 @@ def _consumer(where: Where, destined: Destined, stack: ExitStack) -> Consumer:
         consumer = replace(consumer, name=destined.name)
     settings, state = Settings.from_environment(), where.state_dir
     if settings.ledger is None:
-        settings = replace(settings, ledger=f"sqlite:{state.ledger}")
+        settings = settings._replace(ledger=f"sqlite:{state.ledger}")
     if settings.dead_letters is None:
-        settings = replace(settings, dead_letters=f"dir:{state.dead_letters(consumer.name)}")
+        settings = settings._replace(dead_letters=f"dir:{state.dead_letters(consumer.name)}")
     consumer = with_defaults(consumer, settings)
     if isinstance(consumer.ledger, SQLiteLedger):
         stack.callback(consumer.ledger.close)

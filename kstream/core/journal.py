@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kstream.core.errors import LedgerError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from kstream.core.batch import Batch
     from kstream.core.incidents import Incidents
@@ -19,13 +18,15 @@ if TYPE_CHECKING:
 NOTHING: Mapping[int, int] = {}
 
 
-@dataclass(slots=True, eq=False)
 class _Notes:
     """What is to be written together: idempotency keys, and positions as bitmaps by sequence number."""
 
-    keys: set[str] = field(default_factory=set)
-    done: dict[int, int] = field(default_factory=dict)
-    count: int = 0
+    __slots__ = ("count", "done", "keys")
+
+    def __init__(self, keys: Iterable[str] = (), done: Mapping[int, int] = NOTHING) -> None:
+        self.keys = set(keys)
+        self.done = dict(done)
+        self.count = 0
 
     def add(self, others: _Notes) -> None:
         self.keys |= others.keys
@@ -127,7 +128,7 @@ class Journal:
         A write that is still under way does not count. It may fail yet, or be frozen with its process.
         """
         with self._lock:
-            notes = _Notes(set(self._noted.keys), dict(done))
+            notes = _Notes(self._noted.keys, done)
             if self._overdue:
                 notes.add(self._noted)
             for others in self._under_way:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from inspect import isasyncgen, isawaitable, isgenerator
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kstream.core.errors import Reject
 from kstream.core.record import Record
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from kstream.core.watch import Watch
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class Run(NamedTuple):
     """A batch, its progress and its policies.
 
     ``refused``   records that no handler may see, each with the error that meets it when its turn comes.

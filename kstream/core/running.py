@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from kstream.core.handler import BatchHandler, TransactionalHandler
 from kstream.core.inline import BatchRunner, InlineRunner, run_lane
 from kstream.core.ports import LoopClock
-from kstream.core.threads import ThreadRunner
 
 if TYPE_CHECKING:
     from kstream.core.consumer import AnyHandler, Consumer
@@ -34,7 +33,7 @@ def runner_for(consumer: Consumer, handler: AnyHandler, clock: Clock) -> Runner:
         lane = _transactional_lane()
     elif asynchronous:
         return _async_runner(consumer, clock, batch_handler=False)
-    return ThreadRunner(lane, consumer.max_workers) if consumer.max_workers > 1 else InlineRunner(lane)
+    return _thread_runner(lane, consumer.max_workers) if consumer.max_workers > 1 else InlineRunner(lane)
 
 
 def _async_runner(consumer: Consumer, clock: Clock, *, batch_handler: bool) -> Runner:
@@ -46,6 +45,12 @@ def _async_runner(consumer: Consumer, clock: Clock, *, batch_handler: bool) -> R
         batch_handler=batch_handler,
         new_loop=clock.new_event_loop if isinstance(clock, LoopClock) else None,
     )
+
+
+def _thread_runner(lane: Lane, max_workers: int) -> Runner:
+    from kstream.core.threads import ThreadRunner
+
+    return ThreadRunner(lane, max_workers)
 
 
 def _transactional_lane() -> Lane:

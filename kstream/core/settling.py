@@ -7,9 +7,8 @@ so that threads and asyncio cannot drift apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kstream.core.errors import LedgerError, Reject, UndecodableRecord
 from kstream.core.groups import alone
@@ -31,8 +30,7 @@ Failures = dict[int, Exception]
 """The indexes of records whose attempt failed, and with what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(NamedTuple):
     """Wait ``pause`` seconds, then try these records again; send back the ``Failures`` of that attempt.
 
     ``attempt``  its number.
@@ -43,8 +41,7 @@ class Again:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Park:
+class Park(NamedTuple):
     """Store this dead letter; send back the ``DeadLetterError`` that came of it, or None."""
 
     letter: DeadLetter
