@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kstream.core.agreement import check_policies
-from kstream.core.breaker import CircuitBreaker
 from kstream.core.errors import ConfigurationError
 from kstream.core.given import check_number
 from kstream.core.handler import BatchHandler, Handler, Lifecycle, TransactionalHandler
@@ -20,6 +19,7 @@ from kstream.core.telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kstream.core.breaker import CircuitBreaker
     from kstream.core.progress import Ordering
 
 AnyHandler = Handler | TransactionalHandler[Any] | BatchHandler
@@ -169,7 +169,11 @@ def _check_synchronous(policy: str, store: object, methods: Sequence[str]) -> No
 def _check_policies(retry: object, breaker: object) -> None:
     if not isinstance(retry, Retry):
         raise ConfigurationError(f"retry={retry!r}: give a policy such as Retry(attempts=5)")
-    if breaker is not None and not isinstance(breaker, CircuitBreaker):
+    if breaker is None:
+        return
+    from kstream.core.breaker import CircuitBreaker  # for the few that have one
+
+    if not isinstance(breaker, CircuitBreaker):
         raise ConfigurationError(f"breaker={breaker!r}: give a policy such as CircuitBreaker(failures=10)")
 
 

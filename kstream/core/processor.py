@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kstream.core.agreement import mode_of
-from kstream.core.breaker import Circuit
 from kstream.core.context import in_hand, put_down, records_are_followed
 from kstream.core.guarded import GuardedSink
 from kstream.core.guarded_transactions import GuardedTransactionalLedger, guarded
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kstream.core.batch import Batch
+    from kstream.core.breaker import Circuit, CircuitBreaker
     from kstream.core.consumer import Consumer
     from kstream.core.outcome import Outcome
     from kstream.core.ports import Clock, Ledger
@@ -61,7 +61,7 @@ class Processor:
         self._clock = clock
         self._uniform = uniform
         self._telemetry = Shielded(consumer.watching(telemetry))
-        self._circuit = Circuit(consumer.breaker) if consumer.breaker else None
+        self._circuit = _circuit(consumer.breaker) if consumer.breaker else None
         self._sink = GuardedSink(consumer.dead_letters) if consumer.dead_letters is not None else None
         self._handler = consumer.build_handler()
         self._mode = mode_of(consumer, self._handler)
@@ -207,3 +207,9 @@ class Processor:
             # A transaction has written what it did.
             settled = (PARKED,) if self._mode == "transactional" else (DONE, PARKED)
             run.watch.journal.save(run.progress.done_from(since, settled))
+
+
+def _circuit(policy: CircuitBreaker) -> Circuit:
+    from kstream.core.breaker import Circuit  # for the few that have one
+
+    return Circuit(policy)

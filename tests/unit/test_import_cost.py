@@ -69,6 +69,13 @@ def test_the_codec_is_loaded_by_the_first_aggregate_and_envelopes_by_the_first_o
         assert not any(name.startswith(module) for name in modules_after(LAMBDA))
 
 
+def test_a_breaker_and_threads_are_loaded_by_the_first_consumer_that_has_them() -> None:
+    modules = {"kstream.core.breaker", "kstream.core.threads"}
+    assert not modules & modules_after(LAMBDA)
+    has_them = 'ordering="partition_key", breaker=__import__("kstream").CircuitBreaker(), max_workers=2'
+    assert modules <= modules_after(LAMBDA.replace('ordering="partition_key"', has_them))
+
+
 def test_what_a_consumer_does_use_is_loaded() -> None:
     """So that the tests above cannot pass by looking in the wrong place."""
     failing = LAMBDA.replace("total = record.json()", "raise OSError").replace(
