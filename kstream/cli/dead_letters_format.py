@@ -97,10 +97,11 @@ def item_table(output: Output) -> ItemTable:
 
 
 def position_of(item: Item) -> str:
-    """``shard:sequence:sub``, or of a message ``shard:first..last``."""
+    """``shard:sequence:sub``, or of a message ``shard:first..last``; without a shard where a letter's record has none."""
     match item.content:
         case DeadLetter(record=record):
-            return f"{record.shard_id}:{record.sequence_number}:{record.sub_sequence_number}"
+            shard = f"{record.shard_id}:" if record.shard_id else ""
+            return f"{shard}{record.sequence_number}:{record.sub_sequence_number}"
         case OnFailureMessage() as message:
             return f"{message.shard_id}:{message.first}..{message.last}"
         case _:

@@ -1,11 +1,11 @@
-"""The batch: records of one shard in one delivery, de-aggregated."""
+"""The batch: records of one shard, or of one queue, in one delivery, de-aggregated."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from kstream.core.errors import UndecodableRecord
 from kstream.core.record import AGGREGATE_PREFIX, ENVELOPE_PREFIX, EventRecord, Record, decode_base64
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from kstream.core.aggregation import Aggregate
+
+QueueOrder = Literal["partition_key", "none"]
 
 # What tells a Kinesis record that carries more, or something else, than its bytes as they are.
 _WRAPPED = (AGGREGATE_PREFIX, ENVELOPE_PREFIX)
@@ -42,21 +44,30 @@ class Batch:
     ``outers``   the Kinesis records, as delivered.
     ``records``  the user records; the same list if nothing was wrapped. Those of aggregates are made when asked for, so
                  that the records of many aggregates need not exist at once.
+    ``queue_order``  None for a shard's records, which have a checkpoint. A queue's messages have none, each is settled by
+                 itself; for them it is the order that their queue keeps, whatever a consumer asks for: none, or that of
+                 their groups.
     """
 
-    __slots__ = ("_check", "outers", "records")
+    __slots__ = ("_check", "outers", "queue_order", "records")
 
     def __init__(
-        self, outers: Sequence[Record], records: Sequence[Record], check: Callable[[], None] | None = None
+        self,
+        outers: Sequence[Record],
+        records: Sequence[Record],
+        check: Callable[[], None] | None = None,
+        *,
+        queue_order: QueueOrder | None = None,
     ) -> None:
         self.outers = outers
         self.records = records
+        self.queue_order = queue_order
         self._check = check
 
     @classmethod
-    def plain(cls, records: Sequence[Record]) -> Batch:
-        """Of records that are user records already, each alone in its Kinesis record."""
-        return cls(records, records)
+    def plain(cls, records: Sequence[Record], *, queue_order: QueueOrder | None = None) -> Batch:
+        """Of records that are user records already, each alone in its Kinesis record, or not from Kinesis at all."""
+        return cls(records, records, queue_order=queue_order)
 
     @classmethod
     def from_entries(cls, entries: Sequence[dict[str, Any]], check: Callable[[], None] | None = None) -> Batch:

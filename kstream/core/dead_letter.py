@@ -8,7 +8,8 @@ Version 1, a JSON object::
                 "arrivedAt", "headers": {}, "data": "<base64>"}}
 
 The payload travels whole, in base64. ``record.data`` holds the bytes as the handler saw them, or, where the delivery
-itself could not be decoded, the raw bytes that arrived.
+itself could not be decoded, the raw bytes that arrived. What came from a table or a queue has no ``shardId``, and as its
+``sequenceNumber`` the number of its position, which tells it apart for ever.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class DeadLetter:
         record = self.record
         digest = sha256(f"{self.consumer}\n{record.id}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
         consumer, shard = _UNSAFE.sub("-", self.consumer)[:40], _UNSAFE.sub("-", record.shard_id)[-24:]
-        return f"{consumer}.{shard}.{int(record.sequence_number)}.{record.sub_sequence_number}.{digest}"
+        return f"{consumer}.{shard or 'none'}.{record.position.sequence}.{record.sub_sequence_number}.{digest}"
 
     def to_json(self) -> str:
         """The envelope, in ASCII: some sinks refuse characters that JSON allows, and lone surrogates have no UTF-8.
@@ -79,7 +80,7 @@ class DeadLetter:
                 "record": {
                     "streamArn": record.stream_arn,
                     "shardId": record.shard_id,
-                    "sequenceNumber": record.sequence_number,
+                    "sequenceNumber": str(record.position.sequence),
                     "subSequenceNumber": record.sub_sequence_number,
                     "partitionKey": record.partition_key,
                     "explicitHashKey": record.explicit_hash_key,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kstream.core.record import Position
 
 NOTHING: Mapping[int, int] = {}
+_KEY = "kstream-message:"
+"""Before the number of a message, so that no idempotency key of a handler's means the same."""
 
 
 class _Notes:
@@ -72,7 +74,7 @@ class Journal:
     def load(self, batch: Batch) -> Mapping[int, int]:
         # The first and the last are the lowest and the highest: a shard is delivered in its order. If a delivery ever
         # were not, this range would be too narrow, which can only make something run again.
-        first, last = int(batch.outers[0].sequence_number), int(batch.outers[-1].sequence_number)
+        first, last = batch.outers[0].position.sequence, batch.outers[-1].position.sequence
         try:
             return self._ledger.load(self._scope, min(first, last), max(first, last))
         except LedgerError as error:
@@ -157,13 +159,28 @@ class Journal:
             fresh = {sequence: new for sequence, bits in done.items() if (new := bits & ~known.get(sequence, 0))}
         try:
             if fresh:
-                self._ledger.save(self._scope, fresh)
+                self._save_positions(fresh)
         except LedgerError as error:
             self._incidents.ledger_failed(error)
             return False
         with self._lock:
             _unite(self._saved.done, fresh)
         return True
+
+    def _save_positions(self, done: Mapping[int, int]) -> None:
+        self._ledger.save(self._scope, done)
+
+
+class MessageJournal(Journal):
+    """The journal of a queue's batch. Message ids come in no order, so the ledger knows them by keys, not in a range."""
+
+    def load(self, batch: Batch) -> Mapping[int, int]:
+        sequences = {_KEY + str(sequence): sequence for sequence in {one.position.sequence for one in batch.outers}}
+        known = self.load_keys(sequences.keys())
+        return {sequence: 1 for key, sequence in sequences.items() if key in known}
+
+    def _save_positions(self, done: Mapping[int, int]) -> None:
+        self._ledger.save_keys(self._scope, [_KEY + str(sequence) for sequence in done])
 
 
 def _unite(done: dict[int, int], more: Mapping[int, int]) -> None:

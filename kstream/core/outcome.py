@@ -14,6 +14,8 @@ class Outcome:
     ``checkpoint``       the sequence number of the first Kinesis record that is not fully done, spelled as it was
                          delivered; None if everything is done.
     ``sub_checkpoint``   the sub-sequence number of the first user record in it that is not done.
+    ``undone``           of a queue's batch, which has no checkpoint: each message that must be delivered again, by its id,
+                         in the order of the delivery. ``checkpoint`` is the first of them. Empty for streams.
     ``kinesis_records``  Kinesis records in the batch; ``records`` user records, after de-aggregation.
     ``done``             handled now; ``skipped``: the ledger knew them as done.
     ``dead_lettered``    parked with their payload, and so settled.
@@ -28,6 +30,7 @@ class Outcome:
 
     checkpoint: str | None = None
     sub_checkpoint: int = 0
+    undone: tuple[str, ...] = ()
     kinesis_records: int = 0
     records: int = 0
     done: int = 0

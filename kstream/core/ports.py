@@ -18,12 +18,22 @@ if TYPE_CHECKING:
 
 
 def stream_name(arn: str) -> str:
-    """The name in a stream's ARN, or in that of one of its consumers, by which Lambda reads with enhanced fan-out."""
-    return arn.rpartition(":stream/")[2].partition("/")[0]
+    """The name in a stream's ARN, or in that of one of its consumers, by which Lambda reads with enhanced fan-out.
+
+    Of a table's stream it is the table's name, and of a queue the queue's.
+    """
+    _, table, path = arn.partition(":table/")
+    if not table and arn.split(":", 3)[2:3] == ["sqs"]:
+        return arn.rpartition(":")[2]
+    return (path or arn.rpartition(":stream/")[2]).partition("/")[0]
 
 
 class Scope(NamedTuple):
-    """Whose positions these are. A position means something only inside one of these."""
+    """Whose positions these are. A position means something only inside one of these.
+
+    ``stream_arn``  of the stream, the table's stream or the queue.
+    ``shard_id``    empty for the last two, whose events name none.
+    """
 
     consumer: str
     stream_arn: str

@@ -12,7 +12,7 @@ from kstream.core.handler import RecordHandler
 from kstream.core.hooks import Hooks, give
 from kstream.core.idempotency import Duplicates, has_keys, keys_of
 from kstream.core.incidents import Incidents
-from kstream.core.journal import Journal
+from kstream.core.journal import Journal, MessageJournal
 from kstream.core.patience import Patience
 from kstream.core.ports import Scope
 from kstream.core.progress import DONE, PARKED, Progress
@@ -88,7 +88,8 @@ class Processor:
         """
         consumer = self.consumer
         scope = Scope(consumer.name, batch.outers[0].stream_arn, batch.outers[0].shard_id) if batch.outers else NOWHERE
-        progress, incidents = Progress(batch, consumer.ordering), Incidents(self._telemetry)
+        progress = Progress(batch, batch.queue_order or consumer.ordering)
+        incidents = Incidents(self._telemetry)
         context = BatchContext(scope, batch, request_id, self._clock.time())
         with in_hand(context):
             self._telemetry.tell("batch_started", context)
@@ -133,14 +134,18 @@ class Processor:
             raise
         put_down()
         progress.freeze()
+        if batch.queue_order:
+            # No checkpoint tells anything: a message that is done, and deleted, may still come a second time.
+            self._remember(run, since=None)
+            return progress.outcome(incidents)
         if not progress.has_undone:
             if run.watch.journal is not None:
                 run.watch.journal.save({})  # the keys, and what was due before: the checkpoint tells the rest
             return progress.outcome(incidents)
         batch.verify()  # before a position of it is answered
-        checkpoint = progress.outcome(incidents).checkpoint
-        assert checkpoint is not None
-        self._remember(run, since=int(checkpoint) if prefix_settles else None)
+        first = progress.first_undone
+        assert first is not None
+        self._remember(run, since=first.position.sequence if prefix_settles else None)
         return progress.outcome(incidents)  # once more: writing the ledger may have failed
 
     def _prepare(self, context: BatchContext, progress: Progress, incidents: Incidents, deadline: float) -> Run:
@@ -148,7 +153,7 @@ class Processor:
         ledger = self._ledger
         if ledger is not None and deadline != FOREVER:
             ledger = ledger.within(Patience(lambda: deadline - self._clock.monotonic()))
-        journal = self._journal(ledger, context.scope, incidents)
+        journal = self._journal(ledger, context, incidents)
         refused: dict[int, Exception] = dict(batch.malformed())
         duplicates = None
         if journal is not None:
@@ -195,11 +200,12 @@ class Processor:
             ledger=ledger if isinstance(ledger, GuardedTransactionalLedger) else None,
         )
 
-    def _journal(self, ledger: Ledger | None, scope: Scope, incidents: Incidents) -> Journal | None:
-        if ledger is None or scope is NOWHERE:
+    def _journal(self, ledger: Ledger | None, context: BatchContext, incidents: Incidents) -> Journal | None:
+        if ledger is None or context.scope is NOWHERE:
             return None
         save_every = {"sparse": self.consumer.save_every, "full": 1, "transactional": None}[self._mode]
-        return Journal(ledger, scope, incidents, save_every=save_every)
+        kind = MessageJournal if context.batch.queue_order else Journal
+        return kind(ledger, context.scope, incidents, save_every=save_every)
 
     def _remember(self, run: Run, *, since: int | None) -> None:
         """Writes to the ledger what is done from sequence number ``since`` on (None: from the start) and not in it yet."""

@@ -46,8 +46,9 @@ class Progress:
         """Marks what a ledger knows as done: sequence numbers to bitmaps of sub-sequence numbers."""
         batch, states = self.batch, self.states
         for index, record in enumerate(batch.records):
-            bitmap = done.get(int(record.sequence_number))
-            if bitmap and bitmap >> record.sub_sequence_number & 1:
+            sequence, sub_sequence = record.position
+            bitmap = done.get(sequence)
+            if bitmap and bitmap >> sub_sequence & 1:
                 states[index] = SKIPPED
 
     def freeze(self) -> None:
@@ -108,32 +109,39 @@ class Progress:
             kind = done if states[index] in settled else undone if states[index] in _UNDONE else None
             if kind is None:
                 continue
-            sequence = int(record.sequence_number)
+            sequence, sub_sequence = record.position
             if checkpoint is None or sequence >= checkpoint:
-                kind[sequence] = kind.get(sequence, 0) | 1 << record.sub_sequence_number
-        # Kinesis never delivers one position twice in a batch. If anything else does, every copy must be done.
+                kind[sequence] = kind.get(sequence, 0) | 1 << sub_sequence
+        # No stream delivers one position twice in a batch. If anything else does, every copy must be done.
         for sequence in done.keys() & undone.keys():
             done[sequence] &= ~undone[sequence]
         return {sequence: bitmap for sequence, bitmap in done.items() if bitmap}
 
+    @property
+    def first_undone(self) -> Record | None:
+        """The first record that is not done: of a shard's by position, of a queue's as they were delivered."""
+        if not self.has_undone:
+            return None
+        states, records = self._final or self.states, self.batch.records
+        undone = (records[index] for index, state in enumerate(states) if state in _UNDONE)
+        return next(undone, None) if self.batch.queue_order else min(undone, key=_position, default=None)
+
     def outcome(self, incidents: Incidents) -> Outcome:
         """What it came to, or has come to so far if it is not frozen."""
-        if not self.has_undone:
-            return self._outcome(incidents, None)
-        undone = (index for index, state in enumerate(self._final or self.states) if state in _UNDONE)
-        return self._outcome(
-            incidents, min((self.batch.records[index] for index in undone), key=_position, default=None)
-        )
+        return self._outcome(incidents, self.first_undone, self._messages_undone())
 
     def interrupted(self, incidents: Incidents) -> Outcome:
         """What it had come to when it was given up: all of it comes back, and no position in it may be believed."""
-        return self._outcome(incidents, self.batch.outers[0] if self.batch.outers else None)
+        outers = self.batch.outers
+        undone = tuple(outer.sequence_number for outer in outers) if self.batch.queue_order else ()
+        return self._outcome(incidents, outers[0] if outers else None, undone)
 
-    def _outcome(self, incidents: Incidents, first: Record | None) -> Outcome:
+    def _outcome(self, incidents: Incidents, first: Record | None, undone: tuple[str, ...]) -> Outcome:
         states = self._final or bytes(self.states)
         return Outcome(
             checkpoint=None if first is None else first.sequence_number,
             sub_checkpoint=0 if first is None else first.sub_sequence_number,
+            undone=undone,
             kinesis_records=len(self.batch.outers),
             records=len(states),
             done=states.count(DONE),
@@ -147,6 +155,20 @@ class Progress:
             ledger_failures=incidents.ledger_failures,
             dead_letter_failures=incidents.dead_letter_failures,
         )
+
+    def _messages_undone(self) -> tuple[str, ...]:
+        """Of a queue's messages those that must come again, in the order they were delivered."""
+        if not self.batch.queue_order or not self.has_undone:
+            return ()
+        undone: list[str] = []
+        groups: set[str] = set()
+        for record, state in zip(self.batch.records, self._final or self.states, strict=True):
+            # What a batch handler has done behind a failure comes again too, or it would be deleted before what is first.
+            if state in _UNDONE or record.outer_key in groups:
+                undone.append(record.sequence_number)
+                if self.batch.queue_order == "partition_key":
+                    groups.add(record.outer_key)
+        return tuple(undone)
 
     @property
     def has_undone(self) -> bool:

@@ -31,7 +31,10 @@ _scan_json = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 class Position(NamedTuple):
-    """A place in a shard. Orders as the shard does: by the sequence number's value, never by its text."""
+    """A place in a shard. Orders as the shard does: by the sequence number's value, never by its text.
+
+    Where a source has no numbers that tell its records apart, as a queue has none, ``sequence`` is a name's number.
+    """
 
     sequence: int
     sub_sequence: int = 0
@@ -49,9 +52,12 @@ class Record:
     ``data``                 the payload, in bytes.
     ``partition_key``        the producer's own key, also inside an aggregate.
     ``explicit_hash_key``    a decimal string, or None. Known only inside aggregates: Kinesis does not deliver it.
-    ``sequence_number``      of the Kinesis record that carried this one, exactly as the runtime spelled it.
+    ``sequence_number``      of the Kinesis record that carried this one, exactly as the runtime spelled it; of a table's
+                             change its own; of an SQS message its messageId.
     ``sub_sequence_number``  its index in the aggregate; 0 for a record that came alone.
-    ``arrived_at``           when Kinesis took it; aware, in UTC.
+    ``arrived_at``           when Kinesis, the table or the queue took it; aware, in UTC.
+    ``shard_id``             empty for what comes from a table or a queue, whose events name none.
+    ``stream_arn``           of the stream, the table's stream or the queue.
     ``headers``              what the producer sent along, or the ingest API kept; empty for most records that came alone.
     ``outer_key``            the partition key of the Kinesis record that carried it: the key AWS keeps order by.
     """
@@ -141,7 +147,8 @@ class Record:
     @property
     def id(self) -> str:
         """Names this record for ever, however often it is delivered: the key to deduplicate by."""
-        return f"{self.stream_arn}/{self.shard_id}/{int(self.sequence_number)}/{self.sub_sequence_number}"
+        sequence, sub_sequence = self.position
+        return f"{self.stream_arn}/{self.shard_id}/{sequence}/{sub_sequence}"
 
     def as_arrived(self) -> Record:
         """This record with the bytes of the delivery as its payload, for one whose ``data`` cannot be decoded."""

@@ -69,7 +69,7 @@ class LambdaHandler:
         if outcome.checkpoint is None:
             return {"batchItemFailures": []}
         if partial:
-            return {"batchItemFailures": [{"itemIdentifier": outcome.checkpoint}]}
+            return {"batchItemFailures": [{"itemIdentifier": name} for name in outcome.undone or (outcome.checkpoint,)]}
         raise BatchUnfinished(
             f"{self.consumer.name}: {outcome.failed + outcome.unfinished} of {outcome.records} records are not done, the "
             f"first at {outcome.checkpoint}; the whole batch must come back"
@@ -112,15 +112,18 @@ class LambdaHandler:
 
 
 def on_lambda(consumer: Consumer, *, answer: Answer = "partial", clock: Clock | None = None) -> LambdaHandler:
-    """Makes a consumer the handler of a Lambda function with a Kinesis event source mapping.
+    """Makes a consumer the handler of a Lambda function with an event source mapping: of a Kinesis stream, of a DynamoDB
+    table's stream, or of an SQS queue.
 
-    ``answer="partial"`` answers ``{"batchItemFailures": [...]}`` with the first sequence number that is not fully done;
-    the mapping must have ReportBatchItemFailures, or it would take every answer for success. ``answer="raise"`` is for a
-    mapping without it: any unfinished record raises ``BatchUnfinished``, the whole batch comes back, and the ledger
-    skips what is done.
+    ``answer="partial"`` answers ``{"batchItemFailures": [...]}`` with the first sequence number that is not fully done, or
+    of a queue with every message that is not; the mapping must have ReportBatchItemFailures, or it would take every answer
+    for success. ``answer="raise"`` is for a mapping without it: any unfinished record raises ``BatchUnfinished``, the whole
+    batch comes back, and the ledger skips what is done.
 
-    The consumer is built at once inside Lambda, and at the first event elsewhere. An event that is not a Kinesis event
-    raises ``EventError``. ``clock`` is for tests.
+    A queue keeps its own order, whatever ``ordering`` says: a FIFO queue that of each message group, any other none.
+
+    The consumer is built at once inside Lambda, and at the first event elsewhere. An event of none of the three, or with
+    an entry that is not what its source delivers, raises ``EventError``. ``clock`` is for tests.
 
     Inside Lambda, log lines become JSON with what is in hand, unless ``KSTREAM_LOGS`` is ``text``: the root logger's
     handlers get a ``JsonFormatter``, but for those with a formatter of the user's own class; and a thread tells

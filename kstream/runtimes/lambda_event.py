@@ -1,4 +1,6 @@
-"""Lambda's Kinesis event, read strictly: what is not one raises ``EventError``, and is never taken for success.
+"""Lambda's event, read strictly: what it should not be raises ``EventError``, and is never taken for success.
+
+What DynamoDB Streams and SQS deliver is read in modules of their own. Of Kinesis:
 
 One event source mapping made all entries alike, so the first and the last are looked at beforehand, and the beginning of
 every payload as the batch is made. The others' identities are looked at before anything depends on them: before a
@@ -13,23 +15,25 @@ from typing import TYPE_CHECKING, Any
 
 from kstream.core.batch import Batch
 from kstream.core.errors import EventError
+from kstream.runtimes.entries import REMEDY, fields_in, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _KINESIS = "aws:kinesis"
-_REMEDY = "check the function's event source mapping: on_lambda reads Kinesis events"
 
 
 def batch_of(event: object) -> Batch:
     """The batch that an event delivers. Raises ``EventError`` naming what is wrong and where."""
     if not isinstance(event, dict):
-        raise EventError(f"the event is {type(event).__name__}, not an object with Records; {_REMEDY}")
+        raise EventError(f"the event is {type(event).__name__}, not an object with Records; {REMEDY}")
     entries = event.get("Records")
     if not isinstance(entries, list):
-        raise EventError(f"the event has no list of Records, but {_keys(event)}; {_REMEDY}")
+        raise EventError(f"the event has no list of Records, but {fields_in(event)}; {REMEDY}")
     if not entries:
         return Batch.plain([])
+    if source_of(entries[0]) != _KINESIS and (read := _other_reader(source_of(entries[0]))) is not None:
+        return read(entries)
     check = partial(_check_all, entries)
     _check_all(entries, (0, len(entries) - 1))
     try:
@@ -37,6 +41,19 @@ def batch_of(event: object) -> Batch:
     except (KeyError, TypeError, AttributeError):
         check()
         raise
+
+
+def _other_reader(source: object) -> Callable[[list[Any]], Batch] | None:
+    # Imported by the first such event: a function has one source, and that is Kinesis or it is not.
+    if source == "aws:dynamodb":
+        from kstream.runtimes import change_event
+
+        return change_event.batch_of
+    if source == "aws:sqs":
+        from kstream.runtimes import queue_event
+
+        return queue_event.batch_of
+    return None
 
 
 def _check_all(entries: Sequence[Any], indexes: Sequence[int] | None = None) -> None:
@@ -52,30 +69,26 @@ def _check_all(entries: Sequence[Any], indexes: Sequence[int] | None = None) -> 
 
 def _check(entry: Any, index: int) -> None:
     if not isinstance(entry, dict):
-        raise EventError(f"Records[{index}] is {type(entry).__name__}, not an object; {_REMEDY}")
-    source = entry.get("eventSource", entry.get("EventSource"))
+        raise EventError(f"Records[{index}] is {type(entry).__name__}, not an object; {REMEDY}")
+    source = source_of(entry)
     if source != _KINESIS:
-        raise EventError(f"Records[{index}] comes from {source!r}, not {_KINESIS!r}; {_REMEDY}")
+        raise EventError(f"Records[{index}] comes from {source!r}, not {_KINESIS!r}; {REMEDY}")
     kinesis = entry.get("kinesis")
     if not isinstance(kinesis, dict):
-        raise EventError(f"Records[{index}] has no kinesis object, but {_keys(entry)}; {_REMEDY}")
+        raise EventError(f"Records[{index}] has no kinesis object, but {fields_in(entry)}; {REMEDY}")
     for name in ("data", "partitionKey", "sequenceNumber"):
         if not isinstance(kinesis.get(name), str):
-            raise EventError(f"Records[{index}].kinesis.{name} is {kinesis.get(name)!r}, not text; {_REMEDY}")
+            raise EventError(f"Records[{index}].kinesis.{name} is {kinesis.get(name)!r}, not text; {REMEDY}")
     if not kinesis["sequenceNumber"].isdecimal():
         raise EventError(f"Records[{index}].kinesis.sequenceNumber is {kinesis['sequenceNumber']!r}, not a number")
     arrival = kinesis.get("approximateArrivalTimestamp")
     if not isinstance(arrival, float | int):
-        raise EventError(f"Records[{index}].kinesis.approximateArrivalTimestamp is {arrival!r}, not seconds; {_REMEDY}")
+        raise EventError(f"Records[{index}].kinesis.approximateArrivalTimestamp is {arrival!r}, not seconds; {REMEDY}")
     for name in ("eventID", "eventSourceARN"):
         if not isinstance(entry.get(name), str):
-            raise EventError(f"Records[{index}].{name} is {entry.get(name)!r}, not text; {_REMEDY}")
+            raise EventError(f"Records[{index}].{name} is {entry.get(name)!r}, not text; {REMEDY}")
 
 
 def _shard(entry: dict[str, Any]) -> str:
     shard: str = entry["eventID"].partition(":")[0]
     return f"{shard} of {entry['eventSourceARN']}"
-
-
-def _keys(mapping: dict[str, Any]) -> str:
-    return ", ".join(sorted(map(str, mapping))) or "nothing"

@@ -115,7 +115,8 @@ def of_record(record: Record, now: float | None = None) -> dict[str, object]:
     with suppress(Exception):
         fields[STREAM] = stream_name(record.stream_arn)
     with suppress(Exception):
-        fields[SHARD] = record.shard_id
+        if shard := record.shard_id:
+            fields[SHARD] = shard
     with suppress(Exception):
         fields[SEQUENCE_NUMBER] = record.sequence_number
         fields[SUB_SEQUENCE_NUMBER] = record.sub_sequence_number

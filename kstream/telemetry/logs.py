@@ -15,6 +15,8 @@ from kstream.telemetry.texts import cut, text_of
 from kstream.telemetry.thread_place import place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kstream.core.outcome import Outcome
     from kstream.core.record import Record
     from kstream.core.telemetry import BatchContext
@@ -148,7 +150,7 @@ class Logs(Telemetry):
 
     @property
     def _shard(self) -> object:
-        return self._batch.get(names.SHARD, "no shard")
+        return _place(self._batch)
 
     def _tell_of(
         self,
@@ -167,9 +169,7 @@ class Logs(Telemetry):
         place = f"{fields.get(names.SEQUENCE_NUMBER, '?')}:{fields.get(names.SUB_SEQUENCE_NUMBER, '?')}"
         # It may be one of many that were handed over together: none of them is in hand then.
         with about(record):
-            self._log.log(
-                level, message, place, fields.get(names.SHARD, "no shard"), *args, exc_info=exc_info, extra=extra
-            )
+            self._log.log(level, message, place, _place(fields), *args, exc_info=exc_info, extra=extra)
 
     def _extra(self, outcome: str, error: BaseException) -> dict[str, Any]:
         return {**self._batch, names.OUTCOME: outcome, **_of_error(error)}
@@ -200,6 +200,11 @@ class Logs(Telemetry):
                 return True
             self._untold[kind] += 1
             return False
+
+
+def _place(fields: Mapping[str, object]) -> object:
+    """The shard; of what comes from a table or a queue, that."""
+    return fields.get(names.SHARD) or fields.get(names.STREAM) or "no shard"
 
 
 def _settled(outcome: Outcome) -> int:

@@ -83,7 +83,7 @@ class Metrics(PerBatch):
     def _properties(self, batch: BatchNumbers, dropped: int) -> dict[str, str | int | bool]:
         context, outers = batch.context, batch.context.batch.outers
         properties: dict[str, str | int | bool | None] = {
-            "shard": context.scope.shard_id,
+            "shard": context.scope.shard_id or None,
             "request_id": context.request_id or None,
             "first_sequence_number": sequence_number(outers[0]),
             "last_sequence_number": sequence_number(outers[-1]),

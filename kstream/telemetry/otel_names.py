@@ -1,8 +1,8 @@
 """What kstream's spans and their attributes are called.
 
 By OpenTelemetry's semantic conventions for messaging, of which none is final yet:
-https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/. They have no value for Kinesis, so ``SYSTEM`` is
-made as theirs are. What they have no name for begins with ``kstream.``.
+https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/. They have a value for SQS, and none for Kinesis
+and for DynamoDB Streams, whose are made as most of theirs are. What they have no name for begins with ``kstream.``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 SYSTEM: Final = "aws.kinesis"
+OTHER_SYSTEMS: Final = {"dynamodb": "aws.dynamodb", "sqs": "aws_sqs"}
+"""By the service in an ARN."""
 
 MESSAGING_SYSTEM: Final = "messaging.system"
 OPERATION_NAME: Final = "messaging.operation.name"

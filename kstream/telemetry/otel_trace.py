@@ -146,14 +146,15 @@ def open_batch(provider: TracerProvider | None, context: BatchContext, *, error_
     tracer = get_tracer("kstream", tracer_provider=provider)
     scope, outers = context.scope, context.batch.outers
     stream = scope.stream
+    other = names.OTHER_SYSTEMS.get("".join(scope.stream_arn.split(":", 3)[2:3]))
     facts: dict[str, Value] = {
-        names.MESSAGING_SYSTEM: names.SYSTEM,
+        names.MESSAGING_SYSTEM: other or names.SYSTEM,
         names.OPERATION_TYPE: "process",
         names.DESTINATION: stream,
-        names.PARTITION: scope.shard_id,
         names.CONSUMER_GROUP: scope.consumer,
-        names.STREAM: stream,
     }
+    if other is None:
+        facts |= {names.PARTITION: scope.shard_id, names.STREAM: stream}
     of_batch: dict[str, Value] = {names.OPERATION_NAME: names.BATCH, names.MESSAGE_COUNT: len(context.batch.records)}
     if outers:
         of_batch[names.FIRST_SEQUENCE_NUMBER] = outers[0].sequence_number

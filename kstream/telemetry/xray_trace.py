@@ -241,7 +241,8 @@ def _describe(top: Entity, context: BatchContext) -> None:
     scope, outers = context.scope, context.batch.outers
     top.put_annotation("consumer", value_of(scope.consumer))
     top.put_annotation("stream", scope.stream)
-    top.put_annotation("shard", scope.shard_id)
+    if scope.shard_id:
+        top.put_annotation("shard", scope.shard_id)
     if outers:
         top.put_annotation("first_sequence_number", outers[0].sequence_number)
         top.put_annotation("last_sequence_number", outers[-1].sequence_number)
@@ -270,7 +271,7 @@ def _counts(outcome: Outcome) -> dict[str, Any]:
     return {
         name: value
         for name in outcome.__dataclass_fields__
-        if (value := getattr(outcome, name)) not in (0, None, False)
+        if name != "undone" and (value := getattr(outcome, name)) not in (0, None, False)
     }
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kstream.testing.events import enveloped as enveloped
     from kstream.testing.events import kinesis_event as kinesis_event
     from kstream.testing.events import stream_records as stream_records
+    from kstream.testing.other_events import dynamodb_event as dynamodb_event
+    from kstream.testing.other_events import sqs_event as sqs_event
     from kstream.testing.simulator import Faults as Faults
     from kstream.testing.simulator import Report as Report
     from kstream.testing.simulator import SimulatedTransactions as SimulatedTransactions
@@ -30,9 +32,11 @@ _HOMES = {
     "SimulatedTransactions": "kstream.testing.simulator",
     "Violation": "kstream.testing.simulator",
     "VirtualClock": "kstream.testing.clock",
+    "dynamodb_event": "kstream.testing.other_events",
     "enveloped": "kstream.testing.events",
     "kinesis_event": "kstream.testing.events",
     "simulate": "kstream.testing.simulator",
+    "sqs_event": "kstream.testing.other_events",
     "stream_records": "kstream.testing.events",
 }
 

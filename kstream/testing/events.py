@@ -3,7 +3,7 @@
 event = kinesis_event([b"one", ("two", "key-2"), {"amount": 3}])
 answer = lambda_handler(event, LambdaContext())
 
-``enveloped(b"one", {"traceparent": "..."})`` is a payload with headers.
+``enveloped(b"one", {"traceparent": "..."})`` is a payload with headers. Events of other sources: ``other_events``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def stream_records(
         else:
             payload, key = _pair(index, record) if isinstance(record, tuple) else (record, f"key-{index}")
             number = str(first_sequence_number + index)
-            made.append(StreamRecord(key, number, _payload_bytes(payload), arrived_at + index / 1000))
+            made.append(StreamRecord(key, number, payload_bytes(payload), arrived_at + index / 1000))
     return made
 
 
@@ -62,7 +62,7 @@ def enveloped(payload: Payload, headers: Mapping[str, str]) -> bytes:
 
     Raises ``ValueError`` for headers that are not text.
     """
-    return seal(_payload_bytes(payload), headers)
+    return seal(payload_bytes(payload), headers)
 
 
 def kinesis_event(
@@ -112,7 +112,8 @@ def _pair(index: int, record: tuple[Any, ...]) -> tuple[Any, str]:
     raise TypeError(f"record {index}: {record!r} is not a payload with its partition key, a text")
 
 
-def _payload_bytes(payload: Payload) -> bytes:
+def payload_bytes(payload: Payload) -> bytes:
+    """The bytes that this stands for. Raises ``TypeError`` for anything that is not a ``Payload``."""
     if isinstance(payload, bytes):
         return payload
     if isinstance(payload, str):

@@ -14,6 +14,8 @@ from kstream.core.errors import Reject, TransactionError
 from kstream.core.handler import TransactionalHandler
 from kstream.core.ports import TransactionalLedger
 from kstream.core.record import Position
+from kstream.runtimes.aws_lambda import on_lambda
+from kstream.testing import dynamodb_event, sqs_event
 from kstream.testing.clock import VirtualClock
 from tests.support.effects import KINDS, TTL, apply_all, sqlite_place
 from tests.support.processing import Letters, aggregate_of, batch, entry, processor_of
@@ -299,3 +301,22 @@ def test_a_consumer_s_effects_happen_once_over_all_deliveries(
     assert {int(letter.record.data) for letter in letters.stored} == rejected
     first.close()
     second.close()
+
+
+@pytest.mark.parametrize(
+    "event", [sqs_event(["1", "2", "4"]), dynamodb_event([{"id": n} for n in (1, 2, 4)])], ids=["queue", "table"]
+)
+def test_what_comes_from_a_queue_or_a_table_takes_effect_once_however_often_it_comes(
+    effects: Effects, ledger: TransactionalLedger, name: str, event: dict[str, Any]
+) -> None:
+    class Adds(TransactionalHandler[Any]):
+        def process(self, record: Record, transaction: Any) -> None:
+            value = record.json()
+            effects.add(
+                transaction, name, value if isinstance(value, int) else int(value["dynamodb"]["Keys"]["id"]["N"])
+            )
+
+    function = on_lambda(Consumer(Adds, name=name, ledger=ledger))
+    for _ in range(3):
+        assert function(event) == {"batchItemFailures": []}
+    assert effects.total(name) == 7

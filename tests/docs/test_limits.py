@@ -13,6 +13,8 @@ from kstream import Consumer, EventError, Handler, on_lambda
 from kstream.cli.app import build
 from kstream.local.door import Lock
 from kstream.local.pipeline import Pipeline
+from kstream.redrive.on_failure import NotOnFailure, on_failure_of
+from kstream.testing import dynamodb_event, kinesis_event, sqs_event
 from tests.docs.pages import ROOT, Page
 
 if TYPE_CHECKING:
@@ -21,15 +23,25 @@ if TYPE_CHECKING:
 SAID = " ".join(Page("README.md").section("What it does not do").split())
 
 
-def test_no_other_event_source() -> None:
-    assert "Kinesis is the only event source" in SAID
+def test_three_event_sources_and_no_other() -> None:
+    assert "`on_lambda` reads Kinesis, DynamoDB Streams and SQS, and no other event" in SAID
 
     class Nothing(Handler):
         def process(self, record: Record) -> None: ...
 
-    for source in ("aws:dynamodb", "aws:sqs"):
+    function = on_lambda(Consumer(Nothing))
+    for event in (kinesis_event(["x"]), dynamodb_event([{"id": "x"}]), sqs_event(["x"])):
+        assert function(event) == {"batchItemFailures": []}
+    for source in ("aws:sns", "aws:kafka", "aws:mq"):
         with pytest.raises(EventError):
-            on_lambda(Consumer(Nothing))({"Records": [{"eventSource": source}]})
+            function({"Records": [{"eventSource": source}]})
+
+
+def test_only_kinesis_has_on_failure_messages_that_are_redriven() -> None:
+    assert "Only Kinesis has the rest" in SAID
+    assert "the redrive of AWS's own on-failure messages" in SAID
+    with pytest.raises(NotOnFailure, match="not of a Kinesis stream"):
+        on_failure_of({"DDBStreamBatchInfo": {}})
 
 
 def test_no_other_runtime() -> None:

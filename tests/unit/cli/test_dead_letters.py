@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,9 @@ from typer.testing import CliRunner
 
 from kstream.cli.app import build
 from kstream.cli.dead_letters_format import payload_lines, printable
+from kstream.runtimes.lambda_event import batch_of
 from kstream.stores.directory import DirectoryDeadLetters
+from kstream.testing import sqs_event
 from tests.unit.redrive.builders import golden, letter
 
 if TYPE_CHECKING:
@@ -100,6 +103,24 @@ def test_a_letter_is_shown_whole(sink: DirectoryDeadLetters) -> None:
     assert "Reason        negative amount\n" in shown
     assert '{\n  "amount": -1\n}\n' in shown
     assert "00000000  00 ff" in run("show", ids()["fails"]).stdout
+
+
+def test_a_letter_of_a_queues_message_is_shown_without_a_shard_and_with_its_message_id(
+    sink: DirectoryDeadLetters,
+) -> None:
+    event = sqs_event([("7", "late")], queue_arn="arn:aws:sqs:us-east-1:000000000000:orders.fifo")
+    [record] = batch_of(event).records
+    sink.put(replace(letter(), record=record))
+    [item] = [
+        one for one in map(json.loads, run("list", "--json").stdout.splitlines()) if one["partitionKey"] == "late"
+    ]
+    position = record.position.sequence
+    assert item["key"].startswith(f"Totals.none.{position}.0.")
+
+    shown = run("show", item["id"]).stdout
+
+    assert f"Position      {position}:0\n" in shown
+    assert f"Header        AWS.MessageId: {record.sequence_number}\n" in shown
 
 
 def test_raw_writes_the_payload_and_nothing_else(sink: DirectoryDeadLetters) -> None:

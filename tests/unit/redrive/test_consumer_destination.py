@@ -18,8 +18,10 @@ from kstream.redrive.destination import Refused, Sent
 from kstream.redrive.item import item_of
 from kstream.redrive.named_records import NamedRecords
 from kstream.redrive.on_failure import OnFailureMessage
+from kstream.runtimes.aws_lambda import on_lambda
 from kstream.stores.memory import MemoryDeadLetters, MemoryLedger
 from kstream.stores.sqlite import SQLiteLedger
+from kstream.testing import dynamodb_event, sqs_event
 from kstream.testing.clock import VirtualClock
 from tests.support.processing import MALFORMED, processor_of
 from tests.unit.redrive.builders import ARN, SEQUENCE, golden, letter
@@ -270,3 +272,30 @@ def test_a_message_without_a_sink_for_its_poison_stays() -> None:
     consumer = Consumer(lambda: Plain(Switch()), name="Totals", ordering="none")
 
     assert deliver(consumer) == Refused("2 of 2 records are not done: Reject: not yet")
+
+
+@pytest.mark.parametrize("handler", [Plain, Whole, Transactional])
+@pytest.mark.parametrize(
+    "event", [sqs_event(["one", "two"]), dynamodb_event([{"id": "a"}, {"id": "b"}])], ids=["queue", "table"]
+)
+def test_what_a_queue_or_a_table_delivered_is_replayed_once(handler: Any, event: Any, tmp_path: Path) -> None:
+    """Out of its letter, which knows the record by the number of its position."""
+    switch, sink = Switch(), MemoryDeadLetters()
+    with SQLiteLedger(tmp_path / "ledger.db", clock=VirtualClock(4_000_000_000.0)) as ledger:
+        consumer = Consumer(
+            lambda: handler(switch),
+            name="Totals",
+            ledger=ledger,
+            dead_letters=sink,
+            retry=Retry(attempts=1, exhausted="dead_letter"),
+        )
+        live = on_lambda(consumer)
+        assert live(event) == {"batchItemFailures": []}
+        live.close()
+        parked = [item_of("", letter.to_json()).content for letter in sink.letters]
+        switch.repaired = True
+        for one in parked:
+            assert not isinstance(one, OnFailureMessage)
+            assert replay(consumer, one) == Sent("done")  # type: ignore[arg-type]
+            assert replay(consumer, one) == Sent("done before")  # type: ignore[arg-type]
+        assert len(switch.seen) == 2

@@ -27,8 +27,8 @@ from tests.support.processing import aggregate_of, entry, event
         ({"Records": {}}, "no list of Records"),
         ({"Records": ["x"]}, r"Records\[0\] is str, not an object"),
         ({"Records": [{}]}, r"Records\[0\] comes from None, not 'aws:kinesis'"),
-        ({"Records": [{"eventSource": "aws:sqs", "body": ""}]}, "comes from 'aws:sqs'"),
-        ({"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {}}]}, "comes from 'aws:dynamodb'"),
+        ({"Records": [{"eventSource": "aws:sqs", "body": ""}]}, "eventSourceARN is None"),
+        ({"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {}}]}, "eventSourceARN is None"),
         ({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}, "comes from 'aws:sns'"),
         (
             {"Records": [{"eventSource": "aws:kinesis", "eventID": ""}]},
