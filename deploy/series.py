@@ -20,10 +20,14 @@ def variables(pipeline: Pipeline, name: str) -> dict[str, str]:
 
 
 def dimensions_of(pipeline: Pipeline, name: str) -> dict[str, str] | None:
-    """Of this consumer's series; None if it sends none: only what reads Kinesis is run by ``on_lambda``."""
+    """Of this consumer's series; None if it sends none. The stream is what it reads: also a table's name, or a queue's."""
     consumer = pipeline.consumers[name]
-    if not consumer.metrics or consumer.kind is not SourceKind.KINESIS:
+    if not consumer.metrics:
         return None
-    arn = consumer.stream_arn
-    stream = pipeline.stream_name(consumer.stream) if consumer.stream else str(arn).rpartition("/")[2]
+    if consumer.stream:
+        stream = pipeline.stream_name(consumer.stream)
+    elif consumer.kind is SourceKind.SQS:
+        stream = str(consumer.queue_arn).rpartition(":")[2]
+    else:
+        stream = str(consumer.stream_arn or consumer.table_stream_arn).split("/")[1]
     return dict(zip(DIMENSIONS, (pipeline.prefix, stream, name), strict=True))

@@ -82,7 +82,7 @@ def set_aside_unseen(subject: Subject) -> Iterator[Remark]:
                 name,
                 f"consumers.{name}.dead_letters",
                 "is no queue, and the consumer sends no metrics: no alarm says that poison was set aside. Take 'queue', or "
-                "metrics = true where it reads Kinesis",
+                "metrics = true",
             )
 
 

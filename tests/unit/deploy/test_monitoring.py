@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 
 import kstream.metrics
-from deploy.config import SourceKind, parse
+from deploy.config import parse
 from deploy.synthesis import stacks
+from kstream.core.ports import Scope
 from tests.golden.deploy import pipeline
 from tests.support.pipelines import pipelines
+
+if TYPE_CHECKING:
+    from deploy.config import Consumer
 
 
 def alarms(given: Any) -> dict[str, dict[str, Any]]:
@@ -60,11 +64,15 @@ def test_what_puts_records_at_risk_is_part_of_the_one_alarm(table: dict[str, Any
             ),
             (
                 "set-aside",
-                ":" in consumer.dead_letters and consumer.metrics and consumer.kind is SourceKind.KINESIS,
+                ":" in consumer.dead_letters and consumer.metrics,
             ),
         ):
             assert (f'ALARM("{prefix}-{name}-{what}")' in rule) is there
             assert (f"{prefix}-{name}-{what}" in found) is there
+
+
+def arn_of(consumer: Consumer) -> str:
+    return str(consumer.stream_arn or consumer.table_stream_arn or consumer.queue_arn)
 
 
 def own_series(widgets: list[dict[str, Any]]) -> set[tuple[str, ...]]:
@@ -82,10 +90,11 @@ def test_the_dashboard_shows_every_metric_that_a_consumer_sends_and_no_other(tab
     for name, consumer in given.consumers.items():
         function = made[f"{given.prefix}-consumer-{name}"].template["Resources"]["Function"]
         variables = function["Properties"]["Environment"]["Variables"]
-        if not consumer.metrics or consumer.kind is not SourceKind.KINESIS:
+        if not consumer.metrics:
             assert variables["KSTREAM_METRICS"] == "off"
             continue
-        stream = given.stream_name(consumer.stream) if consumer.stream else str(consumer.stream_arn).split("/")[1]
+        # As a record of it says, whatever the source.
+        stream = given.stream_name(consumer.stream) if consumer.stream else Scope("", arn_of(consumer), "").stream
         of = ("service", variables["KSTREAM_SERVICE"], "stream", stream, "consumer", variables["KSTREAM_CONSUMER"])
         expected |= {(metric.name, *of) for metric in kstream.metrics.ALL}
         watched |= {(name, *of) for name in ("LedgerFailures", "DeadLetterFailures", "BatchesOutOfTime")}
