@@ -160,9 +160,10 @@ def _own(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
     dimensions = series.dimensions_of(pipeline, name)
     if dimensions is None:
         return
+    then = "comes back" if pipeline.consumers[name].kind is SourceKind.SQS else "holds up its shard"
     troubles = [
         (metrics.LEDGER_FAILURES, "ledger", "its ledger refuses reads or writes; records may run again", False),
-        (metrics.DEAD_LETTER_FAILURES, "letters-refused", "poison cannot be set aside, and holds up its shard", True),
+        (metrics.DEAD_LETTER_FAILURES, "letters-refused", f"poison cannot be set aside, and {then}", True),
         (
             metrics.OUT_OF_TIME,
             "out-of-time",

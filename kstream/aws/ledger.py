@@ -52,7 +52,8 @@ class DynamoDBLedger:
 
     Costs: a load is one strongly consistent Query (more only past 1 MB of items); a save is one write, or one
     BatchWriteItem for each 25 items if what it saves is too much or spread too far for one (see ``ledger_items``).
-    Idempotency keys cost one BatchGetItem for each 100 of a batch, and one BatchWriteItem for each 25 that are new.
+    Idempotency keys cost one BatchGetItem for each 100 of a batch, and one BatchWriteItem for each 25 that are new; so do
+    the messages of an SQS queue.
     Throttling is retried by botocore, a few times, and then raised as ``LedgerError``. A request that has no answer when
     the invocation's time is over is given up; it may still take hold.
 
