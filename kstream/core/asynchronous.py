@@ -191,9 +191,7 @@ async def _run_lane(run: Run, indexes: Iterable[int], beside: Workers) -> None:
     for index, record in progress.batch.walk(indexes):
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
-        if states[index] or (blocked and record.outer_key in blocked):
-            continue
-        if asks and not await _admits(run, index):
+        if states[index] or (blocked and record.outer_key in blocked) or (asks and not await _admits(run, index)):
             continue
         if followed:
             take_up(record)
@@ -205,17 +203,20 @@ async def _run_lane(run: Run, indexes: Iterable[int], beside: Workers) -> None:
                 check_ran(result)
         except asyncio.CancelledError as error:
             _pass_on_if_ours(run, error)
-            await _settle(run, {index: _as_failure(error)}, _attempt_record, beside)
-            continue
+            failure = _as_failure(error)
         except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
             _pass_on_if_ours(run, error)
-            await _settle(run, {index: error}, _attempt_record, beside)
+            failure = error
+        else:
+            if tells:
+                watch.settled(index)
+            states[index] = DONE
+            if writes:
+                await _write(watch, beside)
             continue
-        if tells:
-            watch.settled(index)
-        states[index] = DONE
-        if writes:
-            await _write(watch, beside)
+        # As in ``inline.run_lane``: where no error is being handled.
+        await _settle(run, {index: failure}, _attempt_record, beside)
+        del failure
 
 
 async def _write(watch: Watch, beside: Workers) -> None:

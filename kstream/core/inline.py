@@ -70,9 +70,7 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
     for index, record in progress.batch.walk(indexes):
         if progress.stopped or (monotonic() >= deadline and run.out_of_time()):
             return
-        if states[index]:
-            continue
-        if blocked and record.outer_key in blocked:
+        if states[index] or (blocked and record.outer_key in blocked):
             continue
         if asks and not run.admits(index):
             continue
@@ -85,14 +83,18 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
             if result is not None:
                 check_ran(result)
         except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
-            settle(run, {index: error}, _attempt_record)
+            failure = error
+        else:
+            # Told first: whatever the end of the batch finds done, in whichever thread, has its idempotency key noted.
+            if tells:
+                watch.settled(index)
+            states[index] = DONE
+            if writes:
+                watch.write()
             continue
-        # Told first: whatever the end of the batch finds done, in whichever thread, has its idempotency key noted.
-        if tells:
-            watch.settled(index)
-        states[index] = DONE
-        if writes:
-            watch.write()
+        # Here, where no error is being handled: what a further attempt raises would have this one as its context.
+        settle(run, {index: failure}, _attempt_record)
+        del failure  # whose traceback holds this frame
 
 
 def _attempt_record(run: Run, indexes: Sequence[int]) -> Failures:

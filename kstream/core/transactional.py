@@ -114,16 +114,11 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
                     continue
             if run.watch.asks and not _admits(group, run, index):
                 continue
-            try:
-                if index in run.refused:
-                    raise run.refused[index]
-                group.apply(index)
-            except LedgerError:
-                raise
-            except Exception as error:  # noqa: BLE001 - user code; settled below, never taken for success
+            failure = _apply(group, run, index)
+            if failure is not None:
                 # Committed first: what the group holds must neither wait for this record's pauses nor be undone with it.
-                _commit(group, run, error)
-                _settle(run, record, {index: error})
+                _commit(group, run, failure)
+                _settle(run, record, {index: failure})
             if group.due:
                 _commit(group, run)
         _commit(group, run)
@@ -134,6 +129,19 @@ def run_lane(run: Run, indexes: Iterable[int]) -> None:
         run.incidents.ledger_failed(error)
     finally:
         group.abandon()
+
+
+def _apply(group: Group, run: Run, index: int) -> Exception | None:
+    """What the effect raised. Returned, because what further attempts raise would have it as their context."""
+    try:
+        if index in run.refused:
+            raise run.refused[index]
+        group.apply(index)
+    except LedgerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - user code; settled by the caller, never taken for success
+        return error
+    return None
 
 
 def _admits(group: Group, run: Run, index: int) -> bool:
@@ -165,18 +173,21 @@ def _commit(group: Group, run: Run, answered: Exception | None = None) -> None:
     except LedgerError:
         raise
     except Exception as error:  # noqa: BLE001 - user code's fault; settled below, never taken for success
-        indexes = group.abandon()
-        for index in indexes:
-            record = run.progress.batch.records[index]
-            if _is_behind_another(run, record) or run.out_of_time():
-                run.watch.released(index)
-                continue
-            failures = {index: error}
-            if len(indexes) > 1 or error is answered:
-                run.incidents.retries(1)
-                failures = _attempt_alone(run, [index])
-            if failures:
-                _settle(run, record, failures)
+        fault = error
+    else:
+        return
+    indexes = group.abandon()
+    for index in indexes:
+        record = run.progress.batch.records[index]
+        if _is_behind_another(run, record) or run.out_of_time():
+            run.watch.released(index)
+            continue
+        failures: Failures = {index: fault}
+        if len(indexes) > 1 or fault is answered:
+            run.incidents.retries(1)
+            failures = _attempt_alone(run, [index])
+        if failures:
+            _settle(run, record, failures)
 
 
 def _settle(run: Run, record: Record, failures: Failures) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -670,3 +671,25 @@ def test_a_transaction_without_its_effect_is_never_marked() -> None:
     outcome = processor.process(batch(entry(1)))
     assert (outcome.failed, outcome.done, outcome.skipped) == (1, 0, 0)
     assert ledger.places == set()
+
+
+# --- Attempts are strangers to each other --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_further_attempt_knows_nothing_of_the_error_before_it(way: Way) -> None:
+    """Or its traceback would tell of both, and a handler that asks what is being handled would be told of the other."""
+    errors: list[BaseException] = []
+    handled: list[BaseException | None] = []
+
+    class Keeping(Telling):
+        def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
+            errors.append(error)
+
+    script = Script({SUBJECT: 3}, before=lambda record: handled.append(sys.exc_info()[1]))
+    given = batch(*(entry(number) for number in range(1, 4)))
+    outcome = run_script(way, script, given, retry=Retry(attempts=3), told=Keeping())
+    assert outcome.retried == 2
+    assert [str(error) for error in errors] == ["attempt 3"]
+    assert errors[0].__context__ is None
+    assert set(handled) == {None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -538,6 +539,24 @@ def test_a_handler_that_returns_work_undone_has_failed() -> None:
     outcome = processor_of(consumer).process(batch(*entries(1)))
     assert outcome.failed == 1
     assert store.effects == []
+
+
+@pytest.mark.parametrize("at_the_commit", [False, True])
+def test_a_further_attempt_knows_nothing_of_the_error_before_it(at_the_commit: bool) -> None:
+    handled: list[BaseException | None] = []
+    errors: list[BaseException] = []
+
+    class Keeping(Telling):
+        def record_failed(self, record: Record, error: BaseException, *, attempt: int, parked: bool) -> None:
+            errors.append(error)
+
+    script = Script({} if at_the_commit else {(2, 0): 3}, before=lambda record: handled.append(sys.exc_info()[1]))
+    store = Store(breaks=[(2, 0)] if at_the_commit else [])
+    consumer = Consumer(Writing(script), ledger=store, retry=Retry(attempts=3))
+    outcome = processor_of(consumer, telemetry=Keeping()).process(batch(*entries(3)))
+    assert outcome.failed == 1
+    assert [error.__context__ for error in errors] == [None]
+    assert set(handled) == {None}
 
 
 def test_a_ledger_without_transactions_is_refused() -> None:
