@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,8 @@ from opentelemetry.trace import (
 )
 
 from kstream.telemetry import otel_names as names
+from kstream.telemetry.notes import key_of, value_of
 from kstream.telemetry.producers import producer_of, producers_of
-from kstream.telemetry.texts import text_of
 from kstream.telemetry.tracing import FRAMES, message_of, word_of, word_of_batch
 
 if TYPE_CHECKING:
@@ -176,11 +175,10 @@ def annotate(span: Span, key: str, value: str | float | bool) -> None:
     By a name that is kstream's own it is called ``handler.`` and that name.
     """
     if span.is_recording():
+        key = key_of(key)
         if key in names.OURS or key.startswith(names.PREFIX):
             key = f"handler.{key}"
-        if isinstance(value, float) and not math.isfinite(value):
-            value = str(value)
-        span.set_attribute(key, value if isinstance(value, bool | int | float) else text_of(value)[:_LONGEST_VALUE])
+        span.set_attribute(key, value_of(value, _LONGEST_VALUE))
 
 
 def _links(producers: Sequence[TraceContext]) -> list[Link]:

@@ -132,7 +132,7 @@ class Refused:
         self._told: set[str] = set()
 
     def tell(self, name: object, fault: str) -> None:
-        shown = repr(name)[:100]
+        shown = _shown(name)[:100]
         with self._lock:
             if shown in self._told or len(self._told) >= _MOST_TOLD:
                 return
@@ -157,8 +157,16 @@ def _is_name(text: str) -> bool:
     return 1 <= len(text) <= 255 and text.isascii() and text.isprintable() and text == text.strip() and text[0] != ":"
 
 
+def _shown(given: object) -> str:
+    """``repr(given)`` that never raises."""
+    try:
+        return repr(given)
+    except Exception:  # noqa: BLE001 - a __repr__ of the user's, or an integer too long to be written
+        return f"<{type(given).__name__}>"
+
+
 def number_fault(value: object) -> str | None:
     """What is wrong with it, if it cannot be a metric's value."""
     if not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
-        return f"{repr(value)[:40]} is no number that can be added up; give an int or a float below 2**360"
+        return f"{_shown(value)[:40]} is no number that can be added up; give an int or a float below 2**360"
     return None

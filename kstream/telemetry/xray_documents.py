@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from kstream.telemetry.texts import text_of
+from kstream.telemetry.notes import key_of, value_of
 
 if TYPE_CHECKING:
     from aws_xray_sdk.core.models.entity import Entity
@@ -54,7 +53,7 @@ _OUR_METADATA = frozenset(
 _MOST_ANNOTATIONS = 48
 """Of one document, before kstream's last two: X-Ray indexes 50 of a whole trace."""
 _LONGEST_KEY = 250
-_LONGEST_VALUE = 250
+LONGEST_VALUE = 250
 """Characters. X-Ray takes more, but not fifty times as many in one document."""
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_]")
 _ROOM_FOR_NOTE = 200
@@ -65,18 +64,11 @@ def annotate(entity: Entity, key: str, value: str | float | bool) -> None:
 
     By the name of one of kstream's own it is called ``handler_`` and that name.
     """
-    key = _NOT_IN_KEYS.sub("_", key)[:_LONGEST_KEY] or "_"
+    key = _NOT_IN_KEYS.sub("_", key_of(key))[:_LONGEST_KEY]
     if key in _OUR_ANNOTATIONS:
         key = f"handler_{key}"
     if entity.in_progress and (key in entity.annotations or len(entity.annotations) < _MOST_ANNOTATIONS):
-        entity.annotations[key] = value_of(value)
-
-
-def value_of(value: str | float | bool) -> str | float | bool:
-    """As an annotation may be."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if isinstance(value, bool | int | float) else text_of(value)[:_LONGEST_VALUE]
+        entity.annotations[key] = value_of(value, LONGEST_VALUE)
 
 
 def hide_messages(entity: Entity) -> None:

@@ -21,10 +21,11 @@ from aws_xray_sdk.core.models.subsegment import Subsegment
 from aws_xray_sdk.core.models.trace_header import TraceHeader
 
 from kstream.core.errors import Reject
+from kstream.telemetry.notes import value_of
 from kstream.telemetry.producers import producer_of, producers_of
 from kstream.telemetry.tracing import FRAMES, message_of, word_of, word_of_batch
 from kstream.telemetry.xray_context import current_entity, enter, hand_over, keep_quiet, leave
-from kstream.telemetry.xray_documents import NAMESPACE, annotate, hide_messages, send, value_of
+from kstream.telemetry.xray_documents import LONGEST_VALUE, NAMESPACE, annotate, hide_messages, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -239,7 +240,7 @@ def _stand_in(trace_id: str, entity_id: str, header: Any) -> FacadeSegment:
 
 def _describe(top: Entity, context: BatchContext) -> None:
     scope, outers = context.scope, context.batch.outers
-    top.put_annotation("consumer", value_of(scope.consumer))
+    top.put_annotation("consumer", value_of(scope.consumer, LONGEST_VALUE))
     top.put_annotation("stream", scope.stream)
     if scope.shard_id:
         top.put_annotation("shard", scope.shard_id)

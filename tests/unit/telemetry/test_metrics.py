@@ -235,7 +235,10 @@ def test_a_name_may_be_of_an_enumeration(written: Written, metrics: Metrics, cap
     assert values(written.points, "lookup") == [1000, 1000]
 
 
-@pytest.mark.parametrize("value", ["1", None, float("nan"), float("inf"), 10**400, -(2**361), [1]])
+@pytest.mark.parametrize(
+    "value",
+    ["1", None, float("nan"), float("inf"), 10**400, -(2**361), [1], pytest.param(10**5000, id="too long to be shown")],
+)
 def test_a_value_that_is_no_number_is_dropped(
     written: Written, metrics: Metrics, caplog: pytest.LogCaptureFixture, value: Any
 ) -> None:

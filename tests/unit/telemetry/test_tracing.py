@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -622,6 +623,40 @@ def test_whatever_is_noted_and_however_things_are_called_the_trace_is_sound(
         for sample_rate in (0, 1):
             assert run(Consumer(Notes, name=name), tracer.telemetry(sample_rate=sample_rate), given).complete
         assert len(tracer.spans()) == 3
+
+
+class Note(str, Enum):  # noqa: UP042 - not a StrEnum, whose str() is its value
+    PAID = "paid"
+
+
+ODD: dict[Any, tuple[Any, Any]] = {
+    "long": (10**5000, "<int without a text: ValueError>"),
+    "wide": (2**63, str(2**63)),
+    "whole": (-(2**63), -(2**63)),
+    "none": (None, "None"),
+    Note.PAID: (Note.PAID, "paid"),
+    7: ([1], "[1]"),
+    "": (True, True),
+}
+
+
+@pytest.mark.parametrize("sample_rate", [0, 1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_noted_in_spite_of_its_type_is_told_as_text_and_spoils_no_trace(
+    kind: Kind, sample_rate: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch, tracer_of(kind, monkeypatch) as tracer:
+
+        class Notes(Handler):
+            def process(self, record: Record) -> None:
+                for key, (value, _) in ODD.items():
+                    self.telemetry.annotate(key, value)
+
+        assert run(Consumer(Notes), tracer.telemetry(sample_rate=sample_rate), records(1)).complete
+        noted = of(tracer.spans(), "record" if sample_rate else "batch")[0].facts
+    keys = {Note.PAID: "paid", 7: "7", "": "_"}
+    assert {keys.get(key, key): told for key, (_, told) in ODD.items()}.items() <= noted.items()
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("tracer_class", [XRay, OpenTelemetry])
