@@ -15,15 +15,20 @@ from kstream import metrics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deploy.config import Pipeline
+    from deploy.config import Consumer, Pipeline
     from deploy.template import Text
 
 Dimensions = Mapping[str, "Text"]
+
+_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """In force when the metric is above ``threshold``. ``ratio_of``: the metric is divided by this one, in percent.
+
+    ``period`` is in seconds, of one data point. ``once``: a single one is enough, for what it tells of has happened, and
+    the next minute says nothing about it.
 
     ``subject`` and ``what`` are joined to one name. So no ``what`` is the end of another: ``late`` of ``totals-too`` must
     not be called as ``too-late`` of ``totals``.
@@ -39,6 +44,8 @@ class Alarm:
     threshold: float
     pages: bool = False
     ratio_of: str | None = None
+    period: int = _MINUTE
+    once: bool = False
 
     @property
     def logical_id(self) -> str:
@@ -60,7 +67,7 @@ class Alarm:
                 "ComparisonOperator": "GreaterThanThreshold",
                 "Threshold": self.threshold,
                 "EvaluationPeriods": monitoring.periods,
-                "DatapointsToAlarm": monitoring.datapoints,
+                "DatapointsToAlarm": 1 if self.once else monitoring.datapoints,
                 # Nothing to do is no fault: an idle stream has no data points.
                 "TreatMissingData": "notBreaching",
                 **self._measured(),
@@ -69,11 +76,11 @@ class Alarm:
 
     def _measured(self) -> dict[str, Any]:
         if self.ratio_of is None:
-            return {**self._metric(self.metric), self._statistic_key: self.statistic, "Period": 60}
+            return {**self._metric(self.metric), self._statistic_key: self.statistic, "Period": self.period}
         parts = [
             {
                 "Id": name,
-                "MetricStat": {"Metric": self._metric(metric), "Stat": self.statistic, "Period": 60},
+                "MetricStat": {"Metric": self._metric(metric), "Stat": self.statistic, "Period": self.period},
                 "ReturnData": False,
             }
             for name, metric in (("part", self.metric), ("whole", self.ratio_of))
@@ -124,6 +131,7 @@ def _stream(pipeline: Pipeline, key: str) -> Iterator[Alarm]:
 def _consumer(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
     consumer, monitoring = pipeline.consumers[name], pipeline.monitoring
     function = {"FunctionName": naming.function_name(pipeline, name)}
+    batch = {"period": _longest_batch(consumer)}
 
     def about(what: str, why: str, metric: str, statistic: str, threshold: float, **more: Any) -> Alarm:
         return Alarm(
@@ -131,10 +139,11 @@ def _consumer(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
             statistic=statistic, threshold=threshold, **{"dimensions": function, **more},
         )  # fmt: skip
 
-    yield about("errors", "invocations fail", "Errors", "Sum", monitoring.error_percent, ratio_of="Invocations")
+    percent = monitoring.error_percent
+    yield about("errors", "invocations fail", "Errors", "Sum", percent, ratio_of="Invocations", **batch)
     yield about("throttles", "Lambda refuses invocations; more concurrency?", "Throttles", "Sum", 0)
     nearly = consumer.timeout_seconds * 10 * monitoring.duration_percent
-    yield about("duration", "batches come near the timeout; smaller ones?", "Duration", "Maximum", nearly)
+    yield about("duration", "batches come near the timeout; smaller ones?", "Duration", "Maximum", nearly, **batch)
     yield from _age(pipeline, name, function)
     yield from _own(pipeline, name)
     if consumer.has_on_failure_queue:
@@ -147,12 +156,11 @@ def _consumer(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
     if consumer.mapping.event_count_metrics:
         mapping = {"EventSourceMappingUUID": ref(mapping_parameter(name))}
         why = "records were dropped: neither processed nor sent to an on-failure destination"
-        yield about("dropped", why, "DroppedEventCount", "Sum", 0, pages=True, dimensions=mapping)
+        yield about("dropped", why, "DroppedEventCount", "Sum", 0, pages=True, once=True, dimensions=mapping)
         if consumer.mapping.on_failure.startswith("arn:"):
             why = "AWS gave records up: look in its on-failure destination"
-            yield about(
-                "given-up", why, "OnFailureDestinationDeliveredEventCount", "Sum", 0, pages=True, dimensions=mapping
-            )
+            delivered = "OnFailureDestinationDeliveredEventCount"
+            yield about("given-up", why, delivered, "Sum", 0, pages=True, once=True, dimensions=mapping)
 
 
 def _own(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
@@ -175,9 +183,11 @@ def _own(pipeline: Pipeline, name: str) -> Iterator[Alarm]:
         # A queue of its own has the alarm of its depth.
         troubles.append((metrics.DEAD_LETTERED, "set-aside", "poison records were set aside: look at them", True))
     for metric, what, why, pages in troubles:
+        once = metric is metrics.DEAD_LETTERED
         yield Alarm(
             subject=name, what=what, why=f"Consumer {name}: {why}", namespace=metrics.NAMESPACE, metric=metric.name,
-            statistic="Sum", threshold=0, dimensions=dimensions, pages=pages,
+            statistic="Sum", threshold=0, dimensions=dimensions, pages=pages, once=once,
+            period=_MINUTE if once else _longest_batch(pipeline.consumers[name]),
         )  # fmt: skip
 
 
@@ -201,8 +211,14 @@ def _age(pipeline: Pipeline, name: str, function: Dimensions) -> Iterator[Alarm]
     ):
         yield Alarm(
             subject=name, what=what, why=f"Consumer {name}: {why}", namespace="AWS/Lambda", metric="IteratorAge",
-            statistic="Maximum", threshold=seconds * 1000, dimensions=function, pages=pages,
+            statistic="Maximum", threshold=seconds * 1000, dimensions=function, pages=pages, period=_longest_batch(consumer),
         )  # fmt: skip
+
+
+def _longest_batch(consumer: Consumer) -> int:
+    """Seconds, in whole minutes: a shard has one data point for each batch, and of shorter times most would be empty."""
+    longest = max(consumer.timeout_seconds, consumer.mapping.batching_window)
+    return -(-longest // _MINUTE) * _MINUTE
 
 
 def _quarter(pipeline: Pipeline, name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 
 import kstream.metrics
@@ -108,6 +109,41 @@ def test_the_dashboard_shows_every_metric_that_a_consumer_sends_and_no_other(tab
         (alarm["MetricName"], *(part for one in alarm["Dimensions"] for part in (one["Name"], one["Value"])))
         for alarm in found
     } == watched
+
+
+ONCE = ("dropped", "given-up", "set-aside")
+
+
+@given(pipelines())
+def test_what_is_lost_or_set_aside_once_rings_at_once(table: dict[str, Any]) -> None:
+    """One data point is all there will be of it, and of M of N it would never make M."""
+    given = parse(table)
+    if not given.monitoring.enabled:
+        return
+    for name, alarm in alarms(given).items():
+        if "AlarmRule" not in alarm:
+            once = name.endswith(tuple(f"-{what}" for what in ONCE))
+            assert alarm["DatapointsToAlarm"] == (1 if once else given.monitoring.datapoints)
+            assert alarm["EvaluationPeriods"] == given.monitoring.periods
+
+
+@pytest.mark.parametrize(
+    ("timeout", "window", "period"), [(1, 0, 60), (60, 0, 60), (61, 0, 120), (900, 0, 900), (30, 300, 300)]
+)
+def test_a_data_point_is_waited_for_as_long_as_a_batch_may_take(timeout: int, window: int, period: int) -> None:
+    """A shard has one for each batch: of a quarter of an hour, three of five minutes never would."""
+    consumer = {
+        "stream": "orders", "handler": "a.b", "timeout_seconds": timeout, "dead_letters": "stream:letters",
+        "mapping": {"batching_window": window},
+    }  # fmt: skip
+    table = {"name": "shop", "streams": {"orders": {}, "letters": {}}, "consumers": {"totals": consumer}}
+    found = alarms(parse(table))
+    for what in ("errors", "duration", "late", "overdue", "ledger", "letters-refused", "out-of-time"):
+        alarm = found[f"shop-totals-{what}"]
+        periods = [one["MetricStat"]["Period"] for one in alarm.get("Metrics", ()) if "MetricStat" in one]
+        assert set(periods or [alarm["Period"]]) == {period}
+    assert found["shop-totals-throttles"]["Period"] == found["shop-totals-set-aside"]["Period"] == 60
+    assert 60 * period <= 86_400  # the longest that CloudWatch looks back, with the most periods
 
 
 def test_a_consumer_pages_at_a_quarter_of_the_retention() -> None:
