@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 MOST_METRICS = 100
 """In one document."""
 
-MOST_BYTES = 250_000
-"""Of one document. CloudWatch takes events of 1 MB; 256 KB were its limit before, and what some agents pass on."""
+MOST_BYTES = 64_000
+"""Of one document. CloudWatch takes events of 1 MB; 256 KB were its limit before, and what some agents pass on. But a pipe
+holds 64 KiB: what is longer goes out in pieces, and users have seen Lambda make an event of each."""
 
 PROPERTIES = (
     "shard",
@@ -43,6 +44,7 @@ RESERVED = frozenset(("_aws", *DIMENSIONS, *PROPERTIES))
 """Members of a document that no metric may be named after."""
 
 _LONGEST = 1024
+_LONGEST_PROPERTY = 256
 _FRAME = 1000  # bytes of a document's other parts, its namespace among them
 _IN_NAMESPACES = frozenset(string.ascii_letters + string.digits + ".-_/#: ")
 
@@ -62,7 +64,9 @@ def documents(
     epoch, ``properties`` are named as in ``PROPERTIES``.
     """
     fixed: dict[str, Any] = {name: dimension_value(dimensions[name]) for name in DIMENSIONS}
-    fixed |= {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in properties.items()}
+    fixed |= {
+        name: value[:_LONGEST_PROPERTY] if isinstance(value, str) else value for name, value in properties.items()
+    }
     for part in _parts(numbers, MOST_BYTES - _FRAME - len(json.dumps(fixed))):
         directive = {
             "Namespace": namespace,
