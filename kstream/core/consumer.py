@@ -109,6 +109,9 @@ class Consumer:
             raise ConfigurationError(
                 f"telemetry={given!r} is no telemetry: give an instance of a subclass of kstream.Telemetry, or several"
             )
+        for one in watching:
+            _check_synchronous("telemetry", one, Telemetry.EVENTS)
+            _check_times(one)
         object.__setattr__(self, "telemetry", tuple(watching))
 
     def watching(self, default: Sequence[Telemetry] = ()) -> Sequence[Telemetry]:
@@ -157,6 +160,21 @@ def _check_name(name: object) -> None:
         raise ConfigurationError(
             f"name={name!r}: text that can be printed, for it names tables' items, files and metrics"
         )
+
+
+def _check_times(telemetry: Telemetry) -> None:
+    """What it asks for is compared with on every attempt: there it would be the record that fails."""
+    name, rate, slow = type(telemetry).__name__, telemetry.sample_rate, telemetry.slow_after
+    if rate is not None and not (_is_number(rate) and 0 <= rate <= 1):
+        raise ConfigurationError(
+            f"{name}.sample_rate={rate!r}: a share of records, 0 to 1, or None for no times at all"
+        )
+    if not (_is_number(slow) and slow >= 0):
+        raise ConfigurationError(f"{name}.slow_after={slow!r}: seconds, at least 0, or math.inf for never")
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def _check_synchronous(policy: str, store: object, methods: Sequence[str]) -> None:

@@ -46,6 +46,16 @@ class AwaitedLedger(MemoryLedger):
     async def save(self, scope: object, done: object) -> None: ...  # type: ignore[override]
 
 
+class AwaitedTelemetry(Telemetry):
+    async def batch_finished(self, outcome: object) -> None: ...  # type: ignore[override]
+
+
+def watching(**asks: Any) -> Telemetry:
+    telemetry = Telemetry()
+    vars(telemetry).update(asks)
+    return telemetry
+
+
 class Needy(Handler):
     def __init__(self, connection: str) -> None: ...
 
@@ -250,6 +260,13 @@ def test_what_makes_no_handler_is_told_when_it_is_built(handler: Any, message: s
         ({"telemetry": Telemetry}, "is no telemetry: give an instance of a subclass of kstream.Telemetry, or several"),
         ({"telemetry": [Telemetry(), "emf"]}, "is no telemetry"),
         ({"telemetry": "emf"}, "telemetry='emf' is no telemetry"),
+        ({"telemetry": watching(slow_after="1")}, "Telemetry.slow_after='1': seconds, at least 0, or math.inf"),
+        ({"telemetry": [Telemetry(), watching(slow_after=None)]}, "slow_after=None"),
+        ({"telemetry": watching(slow_after=float("nan"))}, "slow_after=nan"),
+        ({"telemetry": watching(sample_rate="1")}, "Telemetry.sample_rate='1': a share of records, 0 to 1, or None"),
+        ({"telemetry": watching(sample_rate=float("nan"))}, "sample_rate=nan"),
+        ({"telemetry": watching(sample_rate=1.5)}, r"sample_rate=1\.5"),
+        ({"telemetry": AwaitedTelemetry()}, "its batch_finished is async def, which nobody would await"),
         ({"dead_letters": "dir:x"}, "dead_letters='dir:x' is not a sink"),
         ({"dead_letters": MemoryDeadLetters}, "MemoryDeadLetters.* is not a sink"),
         ({"retry": 3}, r"retry=3: give a policy such as Retry\(attempts=5\)"),
