@@ -66,7 +66,7 @@ class ConsumeView:
                 continue
             self._told = counts
             if self._output.json:
-                self._output.emit({**counts.to_json(), "perSecond": round(rate, 1), "final": False})
+                self._output.emit({**counts.to_json(), "perSecond": round(rate or 0, 1), "final": False})
             else:
                 self._output.say(line(counts, rate))
 
@@ -98,15 +98,15 @@ def _row(shown: Sequence[Cell]) -> Table:
 
 
 class Rate:
-    """How many a second, over the last second or so. Not thread-safe."""
+    """How many a second, over the last second or so; None until one has passed. Not thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._since = clock.monotonic()
         self._count = 0
-        self._rate = 0.0
+        self._rate: float | None = None
 
-    def of(self, count: int) -> float:
+    def of(self, count: int) -> float | None:
         now = self._clock.monotonic()
         if now - self._since >= _RATE_OVER_S:
             self._rate = (count - self._count) / (now - self._since)
@@ -114,12 +114,12 @@ class Rate:
         return self._rate
 
 
-def line(counts: Counts, rate: float) -> str:
+def line(counts: Counts, rate: float | None) -> str:
     """The counts as one line of text."""
     return "  ".join(f"{name} {value}" for name, value, _ in cells(counts, rate))
 
 
-def cells(counts: Counts, rate: float) -> list[Cell]:
+def cells(counts: Counts, rate: float | None) -> list[Cell]:
     """What is shown. What is rare is left out as long as there is none of it."""
     rare = (
         ("skipped", counts.skipped, ""),
@@ -132,7 +132,7 @@ def cells(counts: Counts, rate: float) -> list[Cell]:
     return [
         ("received", f"{counts.received:,}", ""),
         ("processed", f"{counts.processed:,}", "green"),
-        ("per second", f"{rate:,.0f}", ""),
+        ("per second", "-" if rate is None else f"{rate:,.0f}", ""),
         ("retried", f"{counts.retried:,}", "yellow"),
         ("failed", f"{counts.failed:,}", "yellow"),
         ("dead-lettered", f"{counts.dead_lettered:,}", "red"),

@@ -114,7 +114,7 @@ def test_a_rate_is_taken_over_a_second() -> None:
     clock = VirtualClock()
     rate = Rate(clock)
     clock.advance(0.5)
-    assert rate.of(100) == 0
+    assert rate.of(100) is None  # nothing is known yet, which is not none
     clock.advance(0.5)
     assert rate.of(100) == 100
     clock.advance(2)
@@ -137,6 +137,11 @@ def test_what_is_rare_is_told_when_it_happens() -> None:
     told = "  skipped 1  rejected 6  unfinished 2  out of time 3  ledger failures 4  dead-letter failures 5  age"
     assert told in line(counts, 0)
     assert "  checkpoint lag 2 min  " in line(counts, 0)
+
+
+def test_a_rate_that_is_not_known_yet_is_not_told_as_none() -> None:
+    assert "  per second -  " in line(Counts(processed=200), None)
+    assert "  per second 0  " in line(Counts(processed=200), 0)
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 200])
