@@ -2,6 +2,8 @@
 
 ======================================  ================================================================================
 ``AWS_LAMBDA_FUNCTION_NAME``            set by Lambda: this process is a Lambda environment
+``AWS_LAMBDA_LOG_FORMAT``,              set by Lambda: with ``JSON``, the platform drops lines below that level, and takes
+``AWS_LAMBDA_LOG_LEVEL``                lines without one, as those of metrics are, for ``INFO``
 ``_X_AMZN_TRACE_ID``                    set by Lambda anew for each invocation: its trace
 ``KSTREAM_LEDGER``                      for consumers that name none: ``sqlite:PATH`` or ``dynamodb:TABLE``
 ``KSTREAM_DEAD_LETTERS``                for consumers that name none: ``dir:PATH``, ``sqs:URL``, ``s3:BUCKET/PREFIX`` or
@@ -26,9 +28,13 @@ from typing import NamedTuple
 
 
 class Settings(NamedTuple):
-    """What the environment says. An empty variable counts as unset."""
+    """What the environment says. An empty variable counts as unset.
+
+    ``lines_from``  the level below which Lambda drops log lines; None if it drops none, or is told no level.
+    """
 
     in_lambda: bool = False
+    lines_from: str | None = None
     ledger: str | None = None
     dead_letters: str | None = None
     service: str = "local"
@@ -44,6 +50,7 @@ class Settings(NamedTuple):
     def from_environment(cls) -> Settings:
         return cls(
             in_lambda=bool(os.environ.get("AWS_LAMBDA_FUNCTION_NAME")),
+            lines_from=_lines_from(),
             ledger=os.environ.get("KSTREAM_LEDGER") or None,
             dead_letters=os.environ.get("KSTREAM_DEAD_LETTERS") or None,
             service=os.environ.get("KSTREAM_SERVICE") or os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "local",
@@ -55,6 +62,12 @@ class Settings(NamedTuple):
             trace_records=os.environ.get("KSTREAM_TRACE_RECORDS") or None,
             trace_slow=os.environ.get("KSTREAM_TRACE_SLOW") or None,
         )
+
+
+def _lines_from() -> str | None:
+    by_level = (os.environ.get("AWS_LAMBDA_LOG_FORMAT") or "").upper() == "JSON"
+    level = (os.environ.get("AWS_LAMBDA_LOG_LEVEL") or "").upper()
+    return level or None if by_level else None
 
 
 def invocation_trace() -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from logging import CRITICAL, ERROR
 from typing import TYPE_CHECKING
 
 from kstream.core.errors import ConfigurationError
+from kstream.core.logger import log
 from kstream.telemetry.logs import Logs
 
 if TYPE_CHECKING:
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
     from kstream.core.telemetry import Telemetry
     from kstream.settings import Settings
+
+_ABOVE_INFO = ("WARN", "ERROR", "FATAL")
+"""https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html"""
 
 
 def default_telemetry(settings: Settings) -> Sequence[Telemetry]:
@@ -38,6 +43,15 @@ def _metrics(settings: Settings) -> Sequence[Telemetry]:
     from kstream.metrics import NAMESPACE
     from kstream.telemetry.metrics import Metrics
 
+    if settings.in_lambda and settings.lines_from in _ABOVE_INFO:
+        # A line that gets through itself. Nothing else would tell: an alarm takes no data for no fault.
+        log(
+            CRITICAL if settings.lines_from == "FATAL" else ERROR,
+            "metrics are dropped by Lambda, and no alarm on them rings: the function's application log level is %s, and a "
+            "line of metrics, which names no level, counts as INFO. Set the level to INFO (the logger kstream can have a "
+            "higher one), or say KSTREAM_METRICS=off",
+            settings.lines_from,
+        )
     try:
         namespace = settings.namespace or NAMESPACE
         return [Metrics(service=settings.service, consumer=settings.consumer, namespace=namespace)]

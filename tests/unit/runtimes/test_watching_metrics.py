@@ -65,6 +65,31 @@ def test_the_names_are_those_of_the_settings(
     assert {(point.series.namespace, point.series.dimensions) for point in points} == {("Mine", dimensions)}
 
 
+def test_where_lambda_drops_what_is_below_a_level_it_is_told_that_metrics_are_among_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line without a level counts as INFO there, and alarms take no data for no fault."""
+
+    def told(**variables: str) -> list[tuple[str, str]]:
+        caplog.clear()
+        with monkeypatch.context() as environment:
+            environment.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
+            for name, value in variables.items():
+                environment.setenv(name, value)
+            default_telemetry(Settings.from_environment())
+        return [(line.levelname, line.getMessage()) for line in caplog.records]
+
+    for level, shown in (("WARN", "ERROR"), ("ERROR", "ERROR"), ("FATAL", "CRITICAL")):
+        [(told_at, message)] = told(AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL=level)
+        assert told_at == shown
+        assert f"application log level is {level}" in message
+        assert told(AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL=level, KSTREAM_METRICS="off") == []
+        assert told(AWS_LAMBDA_LOG_FORMAT="Text", AWS_LAMBDA_LOG_LEVEL=level) == []
+        assert told(AWS_LAMBDA_LOG_LEVEL=level) == []
+    assert told(AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="INFO") == []
+    assert told(AWS_LAMBDA_LOG_FORMAT="JSON") == []
+
+
 def test_another_value_is_refused_with_those_that_can_be() -> None:
     with pytest.raises(ConfigurationError, match="KSTREAM_METRICS='on': give emf or off"):
         default_telemetry(Settings(metrics="on"))
