@@ -55,6 +55,8 @@ ATTEMPT: Final = "kstream.attempt"
 OUTCOME: Final = "kstream.outcome"
 COUNT: Final = "kstream.records."
 """And the name of a count in ``Outcome``: ``kstream.records.failed``."""
+TROUBLES: Final = ("ledger_failures", "dead_letter_failures")
+"""Of stores, named as in ``Outcome``: ``kstream.ledger_failures``. Left out where there are none."""
 LEFT_OUT: Final = "kstream.attempts_without_a_span."
 """And what they were: ``kstream.attempts_without_a_span.ValueError``."""
 DEADLINE: Final = "deadline passed"

@@ -194,10 +194,11 @@ def _flags(producer: TraceContext) -> TraceFlags:
 
 
 def _counts(outcome: Outcome) -> dict[str, int]:
-    return {
+    counts = {
         names.COUNT + name: getattr(outcome, name)
         for name in ("done", "skipped", "dead_lettered", "failed", "unfinished", "retried", "rejected")
     }
+    return counts | {names.PREFIX + name: count for name in names.TROUBLES if (count := getattr(outcome, name))}
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -22,9 +22,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from kstream.core.consumer import Consumer
-from kstream.core.errors import ConfigurationError
+from kstream.core.errors import ConfigurationError, LedgerError
 from kstream.core.handler import Handler
 from kstream.core.retry import Retry
+from kstream.stores.memory import MemoryLedger
 from kstream.telemetry import otel_names
 from kstream.telemetry.current_trace import trace_headers as current_trace_headers
 from kstream.telemetry.otel import OpenTelemetry, trace_headers
@@ -96,6 +97,21 @@ def test_a_batch_and_its_records_by_kind_name_and_attributes() -> None:
     assert set(event.attributes or {}) == {"exception.type", "exception.message", "exception.stacktrace"}
     assert top.instrumentation_scope is not None
     assert top.instrumentation_scope.name == "kstream"
+
+
+def test_the_failures_of_a_batch_s_stores_stand_on_its_span() -> None:
+    """A batch may be done in spite of them: nothing else on it would tell."""
+
+    class Throttled(MemoryLedger):
+        def load(self, *args: Any, **options: Any) -> Any:
+            raise LedgerError("throttled")
+
+    tracer = OTelTracer()
+    run_script("inline", Script(), batch(entry(1)), told=tracer.telemetry(sample_rate=0), ledger=Throttled())
+    [top] = tracer.exporter.get_finished_spans()
+    attributes = dict(top.attributes or {})
+    assert (attributes["kstream.outcome"], attributes["kstream.ledger_failures"]) == ("complete", 1)
+    assert "kstream.dead_letter_failures" not in attributes
 
 
 @pytest.mark.parametrize("sample_rate", [0, 1])
