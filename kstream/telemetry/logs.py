@@ -125,7 +125,7 @@ class Logs(Telemetry):
         if outcome.complete:
             return
         self._log.warning(
-            "batch unfinished at %s: %d done, %d failed, %d not tried%s",
+            "batch unfinished at %s: %d done, %d failed, %d unfinished%s",
             outcome.checkpoint,
             _settled(outcome),
             outcome.failed,

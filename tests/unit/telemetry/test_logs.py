@@ -131,7 +131,7 @@ def test_a_batch_that_is_done_says_nothing_and_one_that_is_not_says_where(caplog
     )
     [line] = caplog.messages
     assert line == (
-        "batch unfinished at 9: 3 done, 1 failed, 2 not tried, out of time: give the function a longer timeout, or its "
+        "batch unfinished at 9: 3 done, 1 failed, 2 unfinished, out of time: give the function a longer timeout, or its "
         "event source mapping smaller batches"
     )
 
