@@ -3,7 +3,8 @@
 jsonschema decides, and words what is wrong. But it takes 30 us for each record of a batch, so a validator that
 fastjsonschema has compiled from the same schema is asked first, and what that accepts passes. That it accepts nothing
 that jsonschema refuses is tested (tests/unit/ingest/engine/test_model.py). What is wrong is looked for up to the first
-mistake and no further: a body may hold millions of them.
+mistake and no further: a body may hold millions of them. Nor behind what a template can loop over: a body of 10 MiB holds
+800,000 records, to be judged for seconds, and is refused for their number in the end.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kstream.ingest.contract import JSON
+from kstream.ingest.engine.velocity.statements import MOST_TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +41,10 @@ class Model:
         self._deciding = deciding(self._schema)
 
     def document(self, text: str) -> Any:
-        """The body's JSON, if it is as the model has it; else ``NotOfTheModel``."""
+        """The body's JSON, if it is as the model has it; else ``NotOfTheModel``.
+
+        Of a list in it the first ``MOST_TURNS`` are judged. It is returned whole, for the template to refuse its length.
+        """
         try:
             document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_without_loss)
             if "\\u" in text:
@@ -52,8 +57,9 @@ class Model:
         except ValueError as error:
             raise NotOfTheModel(f"it is not JSON ({error})") from None
         try:
-            if not _accepts(self._validate, document):
-                self._explain(document)
+            judged = _within_reach(document)
+            if not _accepts(self._validate, judged):
+                self._explain(judged)
         except RecursionError:
             # jsonschema's errors show the value that is wrong, whole.
             raise NotOfTheModel(_TOO_DEEP) from None
@@ -92,7 +98,7 @@ def _validator_class() -> Any:
             return
         compiled = _compiled({**_DRAFT, **schema})
         for index, item in enumerate(instance):
-            # 10 MiB hold hundreds of thousands of records, and the last of them may be the one that is wrong.
+            # Of many records the last may be the one that is wrong.
             if not _accepts(compiled, item):
                 yield from validator.descend(item, schema, path=index)
 
@@ -123,6 +129,13 @@ def models_of(content: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[st
         for media_type, entry in content.items()
         if media_type == JSON
     }
+
+
+def _within_reach(document: Any) -> Any:
+    """The document, its own lists without what lies behind the last turn of a ``#foreach``."""
+    if type(document) is not dict:
+        return document
+    return {name: value[:MOST_TURNS] if type(value) is list else value for name, value in document.items()}
 
 
 def _without_loss(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -74,6 +74,16 @@ def locked(streams: MemoryStreams) -> Gateway:
     return Gateway(deployed(LOCKED), streams, authorize=everyone)
 
 
+def test_far_too_many_records_are_refused_for_their_number_wherever_a_mistake_may_be(
+    gateway: Gateway, streams: MemoryStreams
+) -> None:
+    """What the model does not judge, because no template could loop over it, is never put either."""
+    answer = batch(gateway, *[{"data": "x"}] * 1_000, {"data": 1})
+    assert answer.status == 400
+    assert "1 to 500 records" in body(answer)["error"]["message"]
+    assert streams.calls == []
+
+
 def test_the_path_alone_chooses_the_stream(gateway: Gateway, streams: MemoryStreams) -> None:
     gateway.handle(head(path="/streams/returns/records"), b"x")
     assert [stream for stream, _ in streams.calls] == ["returns"]
