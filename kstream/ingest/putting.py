@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from kstream.core.errors import ConfigurationError
 from kstream.core.retry import Retry
+from kstream.ingest.address import checked_address
 from kstream.ingest.collectors import end_early
 from kstream.ingest.contract import checked_stream_name
 from kstream.ingest.delivery import Delivery
@@ -50,7 +50,7 @@ class Options:
     trace_headers: Callable[[], Mapping[str, str]] = dict
 
     def __post_init__(self) -> None:
-        _check_address(self.url)
+        checked_address(self.url)
         for name in ("max_in_flight", "max_batch_records", "max_batch_bytes", "max_record_bytes"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
@@ -89,35 +89,6 @@ class Options:
         delivery = self.delivery([Item(0, record, key, b"")])
         delivery.send_as(single_request(self.stream, payload, key))
         return delivery
-
-
-def _check_address(url: object) -> None:
-    like = "it is like 'https://host/stage'"
-    if not isinstance(url, str):
-        raise ConfigurationError(f"the ingest API's address is {url!r}; {like}")
-    # An address that cannot be taken apart may hold a password all the same.
-    shown = "no such address" if "@" in url else repr(url)
-    if not url.isprintable() or " " in url:
-        # urlsplit would leave line breaks out.
-        raise ConfigurationError(f"the ingest API's address is {shown}, with a blank or a line break in it; {like}")
-    try:
-        parts = urlsplit(url)
-        # As the resolver will; a name with an empty part in it has none.
-        (parts.hostname or "").encode("idna")
-    except ValueError:
-        raise ConfigurationError(f"the ingest API's address is {shown}; {like}") from None
-    if "@" in parts.netloc:
-        raise ConfigurationError(
-            "the ingest API's address holds credentials, which would show in errors; give them as auth="
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"the ingest API's address is {shown}; {like}")
-    if parts.query or parts.fragment:
-        raise ConfigurationError("the ingest API's address has a query or a fragment; " + like)
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ConfigurationError(f"the ingest API's address is {url!r}, whose port is none") from None
 
 
 def refuse_one(records: object) -> None:

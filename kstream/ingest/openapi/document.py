@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kstream.ingest.address import checked_address
 from kstream.ingest.api import Iam
 from kstream.ingest.contract import BINARY, HEALTH_PATH, batch_path, records_path
 from kstream.ingest.openapi import models, operations, security
@@ -31,11 +32,14 @@ def deployed(api: IngestApi) -> Document:
 
 
 def published(api: IngestApi, *, url: str | None = None) -> Document:
-    """What producers are given: nothing of Amazon's in it, no ARN, no template. ``url`` is the base of all paths."""
+    """What producers are given: nothing of Amazon's in it, no ARN, no template. ``url`` is the base of all paths.
+
+    Raises ``ConfigurationError`` for a ``url`` that ``IngestClient`` would not take either.
+    """
     document: Document = _without_extensions(_document(api, deployed=False))
     for path in document["paths"].values():
         path.pop("options", None)
-    return {**document, "servers": [{"url": url}]} if url else document
+    return document if url is None else {**document, "servers": [{"url": checked_address(url)}]}
 
 
 def _document(api: IngestApi, *, deployed: bool) -> Document:

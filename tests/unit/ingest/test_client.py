@@ -411,6 +411,14 @@ def test_what_cannot_work_is_refused_at_once(client: Any, url: Any, options: dic
         client(url, **({"stream": "orders"} | options))
 
 
+@pytest.mark.parametrize("path", ["/streams/orders/records", "/streams/orders/records/batch", "/streams/o/records/"])
+@pytest.mark.parametrize("client", [IngestClient, AsyncIngestClient])
+def test_the_address_of_one_stream_is_told_from_the_base(client: Any, path: str) -> None:
+    """``kstream dev`` prints it, and it would come to a 404 for a path that nobody wrote."""
+    with pytest.raises(ConfigurationError, match=r"which is one stream's: give 'http://host/prod'"):
+        client(f"http://host/prod{path}", stream="orders")
+
+
 @pytest.mark.parametrize("option", ["max_batch_bytes", "max_record_bytes"])
 def test_a_limit_that_admits_nothing_is_refused(option: str) -> None:
     limits: dict[str, Any] = {option: 0}

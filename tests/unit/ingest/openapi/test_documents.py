@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 from openapi_spec_validator import validate
 
+from kstream.core.errors import ConfigurationError
 from kstream.ingest.api import (
     ApiKeys,
     Cognito,
@@ -139,6 +140,25 @@ def test_producers_are_told_nothing_of_amazon(api: IngestApi) -> None:
     text = json.dumps(published(api))
     for word in ("x-amazon", '"arn:', "Fn::", "$input", 'PutRecord"', "kinesis"):
         assert word not in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:1",
+        "",
+        "ingest.example/v1",
+        "ftp://ingest.example",
+        "https://user:pw@ingest.example",
+        "https://h ost",
+    ],
+)
+def test_producers_are_told_an_address_of_http_or_none(url: str) -> None:
+    api = IngestApi(streams=(IngestStream(name="orders", locks=(Iam(),)),))
+    with pytest.raises(ConfigurationError, match="the ingest API's address"):
+        published(api, url=url)
+    assert published(api, url="https://ingest.example/v1")["servers"] == [{"url": "https://ingest.example/v1"}]
+    assert "servers" not in published(api)
 
 
 @given(APIS)
