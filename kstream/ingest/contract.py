@@ -18,9 +18,10 @@ Operations, for each configured stream:
     each ``{"sequenceNumber", "shardId"}`` or ``{"errorCode", "errorMessage"}``.
 
 A stream may have envelopes (``IngestStream.envelope``): then each of its records stands behind its request's
-    ``traceparent``, ``tracestate`` and ``X-Amzn-Trace-Id`` (spelled so, in lower case, or with each part capitalized), and
-    a consumer finds them in ``record.headers``, in lower case. Of one that is too long, or has characters that JSON
-    escapes or ``# $ ' [ ]``, nothing is kept.
+    ``traceparent``, ``tracestate`` and ``X-Amzn-Trace-Id``, and a consumer finds them in ``record.headers``, in lower
+    case. Of one that is too long, or has characters that JSON escapes or ``# $ ' [ ]``, nothing is kept.
+
+Headers are found as clients spell them: ``X-Partition-Key``, ``X-partition-key``, in capitals, in lower case.
 
 ``GET /health``
     200: ``{"status": "ok"}``.

@@ -20,7 +20,7 @@ from kstream.ingest.contract import PARTITION_KEY, batch_path, records_path
 from tests.support.ingest_engines import local_gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.ingest_engines import Engine
 
@@ -176,6 +176,17 @@ def test_records_without_a_key_have_one_all_the_same(
     keys = [key for _, key in engine.taken()]
     assert all(keys)
     assert len(set(keys)) == 4
+
+
+@pytest.mark.parametrize("spelled", [str.lower, str.title, str.capitalize, str.upper])
+def test_headers_may_be_spelled_as_clients_do(
+    engine: Engine, http: httpx.Client, single: str, spelled: Callable[[str], str]
+) -> None:
+    """Python's urllib, for one, sends ``X-partition-key`` and ``Content-type``."""
+    for kind in (TEXT, JSON, BINARY):
+        headers = {spelled(name): value for name, value in (kind | {"x-partition-key": "c-7"}).items()}
+        assert http.post(single, content=b"x", headers=headers).status_code == 200
+    assert engine.taken() == [(b"x", "c-7")] * 3
 
 
 def test_a_key_in_the_query_is_no_key(engine: Engine, http: httpx.Client, single: str) -> None:

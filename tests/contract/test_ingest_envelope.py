@@ -53,7 +53,7 @@ def test_trace_headers_are_kept_with_each_record(
     assert engine.headers == [headers] * 5
 
 
-@pytest.mark.parametrize("spelled", [str.lower, str.title])
+@pytest.mark.parametrize("spelled", [str.lower, str.title, str.capitalize, str.upper])
 def test_names_are_spelled_as_clients_do(
     engine: InEnvelopes, http: httpx.Client, single: str, batch: str, spelled: Callable[[str], str]
 ) -> None:

@@ -34,6 +34,7 @@ def gateway_responses(*, signed: bool, cors: bool) -> dict[str, Any]:
         "INVALID_SIGNATURE": _response(refused, "the signature does not match the request"),
         "INVALID_API_KEY": _response(refused, "the API key is missing, or not one of this API"),
         "ACCESS_DENIED": _response(refused, "these credentials may not put into this stream"),
+        "WAF_FILTERED": _response(refused, "a firewall in front of the API refused the request"),
         "AUTHORIZER_FAILURE": _response(failed, "the authorizer failed; nothing was put"),
         "AUTHORIZER_CONFIGURATION_ERROR": _response(failed, "the authorizer failed; nothing was put"),
         "MISSING_AUTHENTICATION_TOKEN": _response(refused, _NOT_HERE_OR_UNSIGNED)

@@ -185,13 +185,19 @@ def _partition(region: str) -> str:
 
 
 def _mock(status: int, headers: dict[str, str], template: str, media_types: Sequence[str] = (JSON,)) -> dict[str, Any]:
-    # A mock has no credentials, no stream, and nothing of the request in its answer.
-    response: dict[str, Any] = {"statusCode": str(status), "responseTemplates": {JSON: template}}
+    # A mock has no credentials, no stream, and nothing of the request in its answer. It knows no binary content: what is not
+    # converted to text, because a client sends or accepts application/octet-stream, ends in 500.
+    response: dict[str, Any] = {
+        "statusCode": str(status),
+        "contentHandling": "CONVERT_TO_TEXT",
+        "responseTemplates": {JSON: template},
+    }
     if headers:
         response["responseParameters"] = {f"method.response.header.{name}": value for name, value in headers.items()}
     return {
         "type": "mock",
         "passthroughBehavior": "never",
+        "contentHandling": "CONVERT_TO_TEXT",
         "requestTemplates": dict.fromkeys(media_types, f'{{"statusCode": {status}}}'),
         "responses": {"default": response},
     }

@@ -12,7 +12,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from kstream.core.envelope import BEGINNING, END
-from kstream.ingest.contract import KEPT_CHARACTERS, KEPT_HEADERS, MOST_ENVELOPE_BYTES, RETRY_AFTER_SECONDS, Limits
+from kstream.ingest.contract import (
+    KEPT_CHARACTERS,
+    KEPT_HEADERS,
+    MOST_ENVELOPE_BYTES,
+    PARTITION_KEY_HEADER,
+    RETRY_AFTER_SECONDS,
+    Limits,
+)
 
 if TYPE_CHECKING:
     from kstream.ingest.api import IngestStream
@@ -35,7 +42,7 @@ def put_text(stream: IngestStream) -> str:
 
 
 def put_binary(stream: IngestStream) -> str:
-    return _single("put_binary", stream)
+    return _single("put_binary", stream, types=_given_header("content-type", "type"))
 
 
 def put_batch(stream: IngestStream) -> str:
@@ -66,9 +73,10 @@ def preflight(stream: IngestStream) -> str:
     return _origins(stream)
 
 
-def _single(name: str, stream: IngestStream) -> str:
+def _single(name: str, stream: IngestStream, **values: str) -> str:
     default_key = "" if stream.key_required else "$context.requestId"
-    return _filled("partition_key", default_key=default_key) + _envelope(stream) + _put(name, stream)
+    key = _filled("partition_key", default_key=default_key, spellings=_given_header(PARTITION_KEY_HEADER, "key"))
+    return key + _envelope(stream) + _put(name, stream, **values)
 
 
 def _put(name: str, stream: IngestStream, **values: str) -> str:
@@ -87,13 +95,25 @@ def _envelope(stream: IngestStream) -> str:
 
 
 def _kept_header(name: str, most: int) -> str:
-    # API Gateway has names as they were sent: as the standards have them, in lower case (HTTP/2, most clients), or with
-    # capitals (Go, its own X-Amzn-Trace-Id). No loop over all names: LocalStack's headers are no map that has a keySet().
     spellings = (
         _filled("spelled_header", spelled=spelled, characters=KEPT_CHARACTERS, most=str(most))
-        for spelled in (name.title(), name)
+        for spelled in _spellings(name)
     )
     return _filled("kept_header", header=name, spellings="".join(spellings))
+
+
+def _given_header(name: str, variable: str) -> str:
+    return "".join(_filled("given_header", spelled=spelled, variable=variable) for spelled in _spellings(name))
+
+
+def _spellings(name: str) -> dict[str, None]:
+    """A header's name (in lower case) as clients write it; the last that is there counts.
+
+    HTTP knows no case (RFC 9110, 5.1), but API Gateway has names as they were sent: as the standards write them (Go, its
+    own X-Amzn-Trace-Id), as Python's urllib does (X-partition-key), in capitals, and in lower case (HTTP/2, most clients).
+    No loop over all names: LocalStack's headers are no map that has a keySet().
+    """
+    return dict.fromkeys((name.title(), name.capitalize(), name.upper(), name))
 
 
 def _origins(stream: IngestStream) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from binascii import a2b_base64, b2a_base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import airspeed
 import pytest
@@ -19,6 +19,9 @@ from kstream.ingest.engine.velocity import Template, TemplateError
 from kstream.ingest.engine.velocity.objects import Input, base64_encode, escape_javascript
 from kstream.ingest.openapi import templates
 from tests.support.attacks import partition_keys, trace_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STREAM = IngestStream(name="orders", locks=(Unlocked(),))
 WITH_ORIGINS = IngestStream(
@@ -49,11 +52,13 @@ RESPONSES = {
 }
 TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(partition_keys(500))
 HEADERS = st.dictionaries(
-    st.sampled_from(["X-Partition-Key", "x-partition-key", "content-type", "Content-Type", "origin", "Origin"]),
+    st.sampled_from(["x-partition-key", "content-type", "origin"]).flatmap(
+        lambda name: st.sampled_from([name, name.title(), name.capitalize(), name.upper()])
+    ),
     TEXT | st.sampled_from(["application/octet-stream", "https://a.example", "https://b.example"]),
 )
 TRACE_NAMES = st.sampled_from(["traceparent", "tracestate", "x-amzn-trace-id"]).flatmap(
-    lambda name: st.sampled_from([name, name.title(), name.upper()])
+    lambda name: st.sampled_from([name, name.title(), name.capitalize(), name.upper(), name.title().swapcase()])
 )
 TRACE_HEADERS = st.dictionaries(
     TRACE_NAMES | TEXT,
@@ -119,7 +124,7 @@ def test_the_envelope_is_the_one_that_a_consumer_reads(headers: dict[str, str], 
     """Byte for byte ``envelope.seal``'s, but for blanks that fill it up; whatever the headers are, by either engine."""
     kept: dict[str, str] = {}
     for name, most in KEPT_HEADERS.items():
-        for spelled in (name.title(), name):
+        for spelled in (name.title(), name.capitalize(), name.upper(), name):
             if re.fullmatch(f"{KEPT_CHARACTERS}{{1,{most}}}", headers.get(spelled, "")):
                 kept[name] = headers[spelled]
     single = {"content-type": "application/octet-stream", "x-partition-key": key or "k"}
@@ -137,6 +142,16 @@ def test_the_envelope_is_the_one_that_a_consumer_reads(headers: dict[str, str], 
             assert open_envelope(sealed) == (kept, payload)
             assert sealed.replace(b" ", b"") == seal(payload, kept).replace(b" ", b"")
             assert len(sealed) - len(payload) <= MOST_ENVELOPE_BYTES
+
+
+@pytest.mark.parametrize("spelled", [str.lower, str.title, str.capitalize, str.upper])
+def test_headers_are_found_as_clients_spell_them(spelled: Callable[[str], str]) -> None:
+    """API Gateway has names as they were sent, and Python's urllib sends X-partition-key and Content-type: a key that is
+    not found would scatter its records without a word."""
+    headers = {spelled("x-partition-key"): "c-7", spelled("content-type"): "application/octet-stream"}
+    for name, body in (("put_binary of orders", "eA=="), ("put_text of orders", "x"), ("put_text of clicks", "x")):
+        request = json.loads(both(name, REQUESTS[name], body, headers)[0])
+        assert (request["Data"], request["PartitionKey"]) == ("eA==", "c-7")
 
 
 def test_the_longest_envelope_is_what_is_said_of_it() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,6 +107,24 @@ def test_no_default_is_a_success_and_no_body_passes_unseen(api: IngestApi) -> No
             assert integration["credentials"]
         else:
             assert path == "/health" or operation["security"] == []
+
+
+@given(APIS)
+def test_every_payload_is_text_whatever_a_client_accepts(api: IngestApi) -> None:
+    """Developer guide, "Content type conversions": else ``Accept: application/octet-stream`` would have JSON decoded from
+    base64, which fails with 500; and a mock can do nothing with binary content at all."""
+    for _, _, operation in operations(deployed(api)):
+        integration = operation["x-amazon-apigateway-integration"]
+        for part in (integration, *integration["responses"].values()):
+            assert part["contentHandling"] == "CONVERT_TO_TEXT"
+
+
+@given(APIS)
+def test_no_refusal_is_left_to_a_default_of_another_meaning(api: IngestApi) -> None:
+    """The defaults say "the request cannot be taken" and "the API failed"; so each other kind has words of its own."""
+    model = botocore.session.get_session().get_service_model("apigateway")
+    kinds = set(model.shape_for("GatewayResponseType").metadata["enum"])
+    assert kinds - set(deployed(api)["x-amazon-apigateway-gateway-responses"]) == {"API_CONFIGURATION_ERROR"}
 
 
 @given(APIS)
