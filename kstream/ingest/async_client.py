@@ -102,7 +102,9 @@ class AsyncIngestClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends the connections. Nothing waits unsent: every method returns when its records are settled."""
+        """Ends the connections. Nothing waits unsent: every method returns when its records are settled. Of those that
+        have not returned, what was under way or would have been tried again is ``ClientClosed``."""
+        self._pauses.end()
         await self._sender.close()
 
     async def put(self, data: Puttable, *, partition_key: str | None = None) -> PutResult:
@@ -159,9 +161,8 @@ class AsyncIngestClient:
                 step = course.send(answer)
             except StopIteration:
                 return delivery
-            answer = None
             if isinstance(step, float):
-                await self._pauses.wait_async(step, stop)
+                answer = await self._pauses.wait_async(step, stop)
                 continue
             try:
                 answer = await self._sender.send(step)

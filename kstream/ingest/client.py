@@ -127,7 +127,11 @@ class IngestClient:
         self.close()
 
     def close(self) -> None:
-        """Ends the connections. Nothing waits unsent: every method returns when its records are settled."""
+        """Ends the connections. Nothing waits unsent: every method returns when its records are settled.
+
+        Requests of other threads are waited for, but none is tried again: what they carried is ``ClientClosed``.
+        """
+        self._pauses.end()
         self._executor.shutdown()
         self._sender.close()
 
@@ -196,9 +200,8 @@ class IngestClient:
                 step = course.send(answer)
             except StopIteration:
                 return delivery
-            answer = None
             if isinstance(step, float):
-                self._pauses.wait(step, stop)
+                answer = self._pauses.wait(step, stop)
                 continue
             try:
                 answer = self._sender.send(step)

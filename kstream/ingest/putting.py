@@ -179,15 +179,18 @@ def giving_up(tally: Tally, progress: Callable[[Progress], None] | None, max_fai
 def steps(
     delivery: Delivery, stopped: Callable[[], bool], now: Callable[[], float]
 ) -> Generator[float | Request, Answer | IngestError | None, None]:
-    """What to do until all is settled: wait so many seconds, or send a request and tell its answer or its error."""
+    """What to do until all is settled: wait so many seconds, or send a request and tell its answer or its error. An error
+    of waiting is one that ends it."""
     while not delivery.settled:
+        answer: Answer | IngestError | None = None
         if delivery.attempts:
             if not stopped():
-                yield delivery.pause
-            if stopped():
+                answer = yield delivery.pause
+            if answer is None and stopped():
                 delivery.abandon(Unavailable("not tried again: putting ended early"))
                 return
-        answer = yield delivery.request()
+        if answer is None:
+            answer = yield delivery.request()
         if isinstance(answer, Unavailable):
             delivery.lost(str(answer))
         elif isinstance(answer, IngestError):

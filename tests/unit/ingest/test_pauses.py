@@ -12,7 +12,7 @@ from tenacity import wait_fixed
 
 from kstream import AsyncIngestClient, IngestClient
 from kstream.core.retry import Retry
-from kstream.ingest.errors import NotAuthorized
+from kstream.ingest.errors import ClientClosed, NotAuthorized
 from kstream.ingest.pauses import Pauses
 from kstream.testing.clock import VirtualClock
 
@@ -119,3 +119,49 @@ def test_what_ends_the_source_does_not_wait_for_a_lane_that_pauses(mode: str, er
     with pytest.raises(error) as told:
         put(mode, Throttling(200), error())
     assert told.value.__notes__ == ["0 records had been put into orders before this"]
+
+
+@pytest.mark.parametrize("method", ["put", "put_many", "put_all"])
+def test_closing_ends_the_pauses_of_other_threads(method: str) -> None:
+    """Who closes a client that is being throttled would else wait through all of its attempts."""
+    throttling = Throttling(429)
+    told: list[ClientClosed] = []
+    client = IngestClient("http://api.test", transport=httpx.MockTransport(throttling), **OPTIONS)
+
+    def put_elsewhere() -> None:
+        with pytest.raises(ClientClosed) as closed:
+            getattr(client, method)("x" if method == "put" else ["x", "y"])
+        told.append(closed.value)
+
+    thread = threading.Thread(target=put_elsewhere)
+    thread.start()
+    throttling.waiting.wait()
+    client.close()
+    thread.join()
+    (error,) = told
+    if method != "put":
+        assert error.result is not None
+        assert (error.result.put, len(error.result.failures)) == (0, 2)
+
+
+@pytest.mark.parametrize("method", ["put", "put_many", "put_all"])
+def test_closing_ends_the_pauses_of_other_tasks(method: str) -> None:
+    throttling = Throttling(429)
+
+    async def run() -> None:
+        transport = httpx.MockTransport(throttling.on_a_loop)
+        client = AsyncIngestClient("http://api.test", transport=transport, **OPTIONS)
+        putting = asyncio.create_task(getattr(client, method)("x" if method == "put" else ["x", "y"]))
+        await asyncio.to_thread(throttling.waiting.wait)
+        await client.aclose()
+        with pytest.raises(ClientClosed):
+            await putting
+
+    asyncio.run(run())
+
+
+def test_no_pause_begins_once_pauses_are_over() -> None:
+    pauses = Pauses(None)
+    pauses.end()
+    assert isinstance(pauses.wait(HOUR, threading.Event()), ClientClosed)
+    assert isinstance(asyncio.run(pauses.wait_async(HOUR, asyncio.Event())), ClientClosed)
