@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -51,7 +52,7 @@ class HttpSender:
 
 
 class AsyncHttpSender:
-    """``HttpSender`` on an event loop."""
+    """``HttpSender`` on an event loop: the first that it is used on. On another it raises ``ConfigurationError``."""
 
     def __init__(
         self,
@@ -61,8 +62,16 @@ class AsyncHttpSender:
     ) -> None:
         self._base = options.url.rstrip("/")
         self._http = httpx.AsyncClient(transport=transport, **_httpx_options(options, auth, awaits=True))
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def send(self, request: Request) -> Answer:
+        loop = asyncio.get_running_loop()
+        if (self._loop or loop) is not loop:
+            # Connections that were kept belong to the first, and fail in whatever way.
+            raise ConfigurationError(
+                "an AsyncIngestClient is for one event loop, and this is another: make one in each asyncio.run(...)"
+            )
+        self._loop = loop
         try:
             response = await self._http.post(self._base + request.path, headers=request.headers, content=request.body)
         except httpx.LocalProtocolError:

@@ -163,8 +163,10 @@ class Putting:
 
 def giving_up(tally: Tally, progress: Callable[[Progress], None] | None, max_failures: int) -> Callable[[], None]:
     """For ``put_all``: reports progress, and ends it once there are too many failures."""
-    if max_failures < 0:
-        raise ConfigurationError(f"max_failures is {max_failures}; 0 or more")
+    if type(max_failures) is not int or max_failures < 0:
+        raise ConfigurationError(f"max_failures is {max_failures!r}; a whole number, 0 or more")
+    if progress is not None and not callable(progress):
+        raise ConfigurationError(f"progress is {progress!r}; give a function that takes a Progress")
 
     def after() -> None:
         now = tally.progress

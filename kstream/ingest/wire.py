@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -83,7 +84,7 @@ def read_error(answer: Answer) -> IngestError:
         error = json.loads(answer.body)["error"]
         message, code, request_id = str(error["message"]), str(error["code"]), str(error.get("requestId"))
     except _UNREADABLE:
-        return error_for(answer.status, _beginning(answer) or "without a word")
+        return error_for(answer.status, _elsewhere(answer) or _beginning(answer) or "without a word")
     return error_for(answer.status, f"{code}: {message} (request {request_id})", code, request_id)
 
 
@@ -97,7 +98,9 @@ def retry_after(answer: Answer, now: float) -> float:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - now
+            moment = parsedate_to_datetime(value)
+            # Always UTC, also in the form that does not say so (RFC 9110, 5.6.7).
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
         except (ValueError, TypeError, OverflowError):
             return 0.0
     return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else 0.0
@@ -118,6 +121,14 @@ def _unreadable(answer: Answer, error: Exception) -> BadAnswer:
     return BadAnswer(
         f"the answer is not the ingest API's ({error}); check the address: {_beginning(answer)}", status=answer.status
     )
+
+
+def _elsewhere(answer: Answer) -> str:
+    """Of a redirect, where to. Without what may hold a secret: credentials, and the query."""
+    location = answer.headers.get("location", "").partition("?")[0][:200]
+    if not 300 <= answer.status < 400 or not location or "@" in location:
+        return ""
+    return f"it points to {location!r}, and no redirect is followed: give the address that is meant"
 
 
 def _beginning(answer: Answer) -> str:

@@ -258,3 +258,14 @@ def test_one_record_is_not_taken_for_many(put: str, one: Any) -> None:
 
     with pytest.raises(TypeError, match=r"one record, .*: put it with put"):
         asyncio.run(run())
+
+
+def test_another_event_loop_is_told_and_no_riddle() -> None:
+    """Connections that the first has kept would fail there, with "Event loop is closed"."""
+    api = Api()
+    client = AsyncIngestClient("http://api.test", stream="orders", transport=httpx.MockTransport(api))
+    asyncio.run(client.put("x"))
+    for put in (client.put("y"), client.put_many(["y"])):
+        with pytest.raises(ConfigurationError, match=r"for one event loop.*in each asyncio\.run"):
+            asyncio.run(put)
+    assert len(api.batches) == 1

@@ -431,6 +431,14 @@ def test_a_negative_number_of_failures_is_refused() -> None:
         bench.client.put_all(["x"], max_failures=-1)
 
 
+@pytest.mark.parametrize("options", [{"max_failures": "7"}, {"max_failures": 1.5}, {"progress": "print"}])
+def test_options_of_put_all_are_looked_at_before_anything_is_put(options: dict[str, Any]) -> None:
+    with Bench() as bench:
+        with pytest.raises(ConfigurationError, match=r"max_failures is|progress is"):
+            bench.client.put_all(["x"], **options)
+        assert not bench.transport.requests
+
+
 @pytest.mark.parametrize("client", [IngestClient, AsyncIngestClient])
 @pytest.mark.parametrize(
     "url", ["https://user:s3cr3t@host", "ftp://user:s3cr3t@host", "user:s3cr3t@host", "http:user:s3cr3t@host"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,6 +159,26 @@ def test_an_error_without_an_envelope_shows_what_came() -> None:
     assert "upstream is down" in str(failure.error)
 
 
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [
+        (
+            "https://api.example/prod/x?token=s3cr3t",
+            "301: it points to 'https://api.example/prod/x', and no redirect is",
+        ),
+        ("https://user:s3cr3t@api.example", "301: moved"),
+        ("", "301: moved"),
+    ],
+)
+def test_a_redirect_says_where_to_and_tells_no_secret(location: str, says: str) -> None:
+    one = delivery(1)
+    one.request()
+    one.answered(Answer(301, {"location": location}, b"moved"), NOW)
+    assert one.fatal is not None
+    assert str(one.fatal).startswith(says)
+    assert "s3cr3t" not in str(one.fatal)
+
+
 def test_a_lost_answer_sends_everything_again() -> None:
     one = delivery(2)
     one.request()
@@ -192,6 +213,17 @@ def test_pauses_double_up_to_the_cap_and_come_on_top_of_retry_after() -> None:
 )
 def test_retry_after_is_seconds_or_a_date_and_never_absurd(value: str, seconds: float) -> None:
     assert retry_after(Answer(429, {"retry-after": value}, b""), NOW) == seconds
+
+
+def test_a_date_that_names_no_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9110, 5.6.7: the form of C's asctime. Not the time of wherever this machine stands."""
+    try:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("TZ", "Etc/GMT+9")
+            time.tzset()
+            assert retry_after(Answer(429, {"retry-after": "Tue Nov 14 22:13:30 2023"}, b""), NOW) == 10
+    finally:
+        time.tzset()
 
 
 def test_abandoning_keeps_what_is_settled() -> None:
