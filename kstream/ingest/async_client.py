@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import httpx
 
     from kstream.core.ports import Clock
-    from kstream.ingest.auth import SetHeaders, Signer
+    from kstream.ingest.auth import SetHeaders, Signer, Together
     from kstream.ingest.delivery import Delivery
     from kstream.ingest.records import Item, Puttable
     from kstream.ingest.results import BatchResult, BulkResult, Progress, PutResult
@@ -61,7 +61,7 @@ class AsyncIngestClient:
         url: str,
         *,
         stream: str,
-        auth: httpx.Auth | SetHeaders | Signer | None = None,
+        auth: httpx.Auth | SetHeaders | Signer | Together | None = None,
         retry: Retry | None = None,
         max_in_flight: int = 1,
         max_batch_records: int = MAX_BATCH_RECORDS,

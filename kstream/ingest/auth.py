@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
-__all__ = ["ApiKey", "AsyncAuth", "AsyncOnly", "BearerToken", "Renewable", "SetHeaders", "SigV4", "Signer"]
+__all__ = ["ApiKey", "AsyncAuth", "AsyncOnly", "BearerToken", "Renewable", "SetHeaders", "SigV4", "Signer", "Together"]
 
 SetHeaders = Callable[[MutableMapping[str, str]], Awaitable[None] | None]
 """Called with a request's headers before each sending, retries included; sets what it needs. Thread-safe. May block:
@@ -46,6 +46,11 @@ class Signer(Protocol):
     def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         """The headers to set. ``headers``: those there are, names in lower case, ``host`` among them."""
         ...
+
+
+Together = tuple[SetHeaders | Signer, ...]
+"""For a stream that asks for an API key besides: ``(SigV4(), ApiKey(key))``. Each sets headers of its own, and who signs
+does so last."""
 
 
 @runtime_checkable

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     import httpx
 
     from kstream.core.ports import Clock
-    from kstream.ingest.auth import SetHeaders, Signer
+    from kstream.ingest.auth import SetHeaders, Signer, Together
     from kstream.ingest.delivery import Delivery
     from kstream.ingest.records import Puttable
     from kstream.ingest.results import BatchResult, BulkResult, Progress, PutResult
@@ -61,8 +61,8 @@ class IngestClient:
     """Puts records into one stream through the API at ``url``. Thread-safe. A context manager; else ``close()`` it.
 
     ``stream``            the stream's name.
-    ``auth``              ``SigV4``, ``BearerToken``, ``ApiKey`` of ``kstream.ingest.auth``; any ``httpx.Auth``; or a
-                          function that sets headers.
+    ``auth``              ``SigV4``, ``BearerToken``, ``ApiKey`` of ``kstream.ingest.auth``, or a function that sets headers;
+                          a tuple of these, if the API asks for several; or any ``httpx.Auth``.
     ``retry``             attempts for each request and the pauses between them (full jitter, on top of Retry-After).
                           Retried are the failed records alone. Its ``on`` and ``exhausted`` mean nothing here.
     ``max_in_flight``     requests of one ``put_many`` or ``put_all`` under way at a time.
@@ -85,7 +85,7 @@ class IngestClient:
         url: str,
         *,
         stream: str,
-        auth: httpx.Auth | SetHeaders | Signer | None = None,
+        auth: httpx.Auth | SetHeaders | Signer | Together | None = None,
         retry: Retry | None = None,
         max_in_flight: int = 1,
         max_batch_records: int = MAX_BATCH_RECORDS,

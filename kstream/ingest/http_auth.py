@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -15,7 +15,7 @@ from kstream.ingest.errors import NotAuthorized
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
-    from kstream.ingest.auth import SetHeaders
+    from kstream.ingest.auth import SetHeaders, Together
 
 
 class RequestAuth(httpx.Auth):
@@ -23,63 +23,83 @@ class RequestAuth(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, auth: SetHeaders | Signer) -> None:
-        self._auth = auth
+    def __init__(self, auths: Together) -> None:
+        # A signature is of the headers that there are: so who sets some comes first.
+        self._auths = sorted(auths, key=lambda auth: isinstance(auth, Signer))
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        _nothing_to_await(self._apply(request))
+        for auth in self._auths:
+            _nothing_to_await(_apply(auth, request))
         response = yield request
-        if response.status_code == 401 and _nothing_to_await(self._renew(request)):
-            yield request
+        # All of them: nobody says which one was refused.
+        if response.status_code == 401:
+            renewed = [_nothing_to_await(_renew(auth, request)) for auth in self._auths]
+            if any(renewed):
+                yield request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        auth: object = self._auth
-        with _told():
-            await (auth.set_awaited(request.headers) if isinstance(auth, AsyncAuth) else _awaited(self._apply, request))
+        for auth in self._auths:
+            await _apply_awaited(auth, request)
         response = yield request
-        if response.status_code != 401:
-            return
-        with _told():
-            renewed = await (
-                auth.renew_awaited(request.headers) if isinstance(auth, AsyncAuth) else _awaited(self._renew, request)
-            )
-        if renewed:
-            yield request
-
-    def _apply(self, request: httpx.Request) -> object:
-        with _told():
-            if not isinstance(self._auth, Signer):
-                return self._auth(request.headers)
-            request.headers.update(
-                self._auth.sign(request.method, str(request.url), dict(request.headers), request.content)
-            )
-        return None
-
-    def _renew(self, request: httpx.Request) -> object:
-        auth: object = self._auth
-        with _told():
-            return isinstance(auth, Renewable) and auth.renew(request.headers)
+        if response.status_code == 401:
+            renewed = [await _renew_awaited(auth, request) for auth in self._auths]
+            if any(renewed):
+                yield request
 
 
-def as_httpx(auth: httpx.Auth | SetHeaders | Signer | None, *, awaits: bool) -> httpx.Auth | None:
+def as_httpx(auth: httpx.Auth | SetHeaders | Signer | Together | None, *, awaits: bool) -> httpx.Auth | None:
     """``awaits``: whether the client can await. Raises ``ConfigurationError`` for what is no auth, or not for it."""
     if auth is None or isinstance(auth, httpx.Auth):
         return auth
-    given: object = auth
-    if isinstance(given, type) or not (isinstance(given, Signer) or callable(given)):
-        kind = f"the class {given.__name__}" if isinstance(given, type) else f"a value of type {type(given).__name__}"
-        raise ConfigurationError(f"auth= is {kind}; give BearerToken(...), ApiKey(...), SigV4(), or a function")
+    auths = auth if isinstance(auth, tuple) else (auth,)
+    if not auths:
+        raise ConfigurationError("auth= is an empty tuple; leave it out, if the API asks nobody who they are")
+    for one in auths:
+        _check(one, awaits=awaits)
+    return RequestAuth(auths)
+
+
+def _check(auth: object, *, awaits: bool) -> None:
+    if isinstance(auth, type) or not (isinstance(auth, Signer) or callable(auth)):
+        kind = f"the class {auth.__name__}" if isinstance(auth, type) else f"a value of type {type(auth).__name__}"
+        raise ConfigurationError(
+            f"auth= is {kind}; give BearerToken(...), ApiKey(...), SigV4(), a function, or a tuple of these"
+        )
     if not awaits and (is_async(auth) or (isinstance(auth, BearerToken) and auth.awaits)):
         raise AsyncOnly("auth=")
-    return RequestAuth(auth)
 
 
-async def _awaited(step: Callable[[httpx.Request], object], request: httpx.Request) -> object:
+def _apply(auth: SetHeaders | Signer, request: httpx.Request) -> object:
+    with _told():
+        if not isinstance(auth, Signer):
+            return auth(request.headers)
+        request.headers.update(auth.sign(request.method, str(request.url), dict(request.headers), request.content))
+    return None
+
+
+def _renew(auth: object, request: httpx.Request) -> object:
+    with _told():
+        return isinstance(auth, Renewable) and auth.renew(request.headers)
+
+
+async def _apply_awaited(auth: object, request: httpx.Request) -> None:
+    with _told():
+        await (auth.set_awaited(request.headers) if isinstance(auth, AsyncAuth) else _awaited(_apply, auth, request))
+
+
+async def _renew_awaited(auth: object, request: httpx.Request) -> object:
+    with _told():
+        if isinstance(auth, AsyncAuth):
+            return await auth.renew_awaited(request.headers)
+        return await _awaited(_renew, auth, request)
+
+
+async def _awaited(step: Callable[[Any, httpx.Request], object], auth: object, request: httpx.Request) -> object:
     import asyncio
 
     # On a thread: it may ask an issuer for a token, or a metadata service for credentials. An ``async def`` only makes its
     # coroutine there.
-    left = await asyncio.to_thread(step, request)
+    left = await asyncio.to_thread(step, auth, request)
     return await left if inspect.isawaitable(left) else left
 
 

@@ -14,7 +14,7 @@ from kstream.ingest.http_auth import as_httpx
 from kstream.ingest.wire import Answer
 
 if TYPE_CHECKING:
-    from kstream.ingest.auth import SetHeaders, Signer
+    from kstream.ingest.auth import SetHeaders, Signer, Together
     from kstream.ingest.putting import Options
     from kstream.ingest.wire import Request
 
@@ -25,7 +25,7 @@ class HttpSender:
     def __init__(
         self,
         options: Options,
-        auth: httpx.Auth | SetHeaders | Signer | None,
+        auth: httpx.Auth | SetHeaders | Signer | Together | None,
         transport: httpx.BaseTransport | None,
     ) -> None:
         self._base = options.url.rstrip("/")
@@ -57,7 +57,7 @@ class AsyncHttpSender:
     def __init__(
         self,
         options: Options,
-        auth: httpx.Auth | SetHeaders | Signer | None,
+        auth: httpx.Auth | SetHeaders | Signer | Together | None,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         self._base = options.url.rstrip("/")
@@ -89,7 +89,9 @@ class AsyncHttpSender:
         await self._http.aclose()
 
 
-def _httpx_options(options: Options, auth: httpx.Auth | SetHeaders | Signer | None, *, awaits: bool) -> dict[str, Any]:
+def _httpx_options(
+    options: Options, auth: httpx.Auth | SetHeaders | Signer | Together | None, *, awaits: bool
+) -> dict[str, Any]:
     try:
         httpx.URL(options.url)
     except httpx.InvalidURL as error:

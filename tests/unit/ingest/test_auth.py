@@ -99,6 +99,36 @@ def test_a_token_is_kept_until_it_is_refused_and_then_renewed_once(mode: str) ->
 
 
 @both
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_token_goes_with_an_api_key_and_is_renewed_beside_it(mode: str, turned: bool) -> None:
+    """``api_key = true`` beside ``jwt``: a key counts and throttles, and alone is a weak lock."""
+    api, issuer = Api(lambda headers: headers["authorization"] == "Bearer token-2"), Issuer()
+    auth = (BearerToken(issuer), ApiKey("a key"))
+    put(api, auth[::-1] if turned else auth, mode)
+    assert api.authorizations == ["Bearer token-1", "Bearer token-2"]
+    assert [request.headers["x-api-key"] for request in api.requests] == ["a key"] * 2
+
+
+@both
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_signature_is_of_the_api_key_beside_it(mode: str, turned: bool) -> None:
+    api = Api(lambda _: True)
+    auth = (ApiKey("a key"), SigV4.with_keys("AKID", SECRET, region="eu-west-1"))
+    put(api, auth[::-1] if turned else auth, mode)
+    (request,) = api.requests
+    assert request.headers["x-api-key"] == "a key"
+    assert "x-api-key" in request.headers["authorization"]
+
+
+@pytest.mark.parametrize("auth", [(), ("user", "password"), (ApiKey("a key"), None), [ApiKey("a key")]])
+def test_a_tuple_of_what_is_no_auth_is_told_at_once(auth: Any) -> None:
+    for client in (IngestClient, AsyncIngestClient):
+        with pytest.raises(ConfigurationError, match="auth= is") as told:
+            client("http://api.test", stream="orders", auth=auth)
+        assert "password" not in str(told.value)
+
+
+@both
 def test_a_renewed_token_that_is_refused_too_ends_it(mode: str) -> None:
     api, issuer = Api(lambda _: False), Issuer()
     with pytest.raises(NotAuthorized) as caught:
