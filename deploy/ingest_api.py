@@ -36,7 +36,7 @@ def stack(pipeline: Pipeline, before: tuple[str, ...]) -> Stack | None:
         return None
     body = deployed(api_of(pipeline, ingest))
     # A deployment is a copy of the API as it was. Only a new one ships a change, so its name follows from the content.
-    frozen = [body, _policy(ingest) if ingest.private else None]
+    frozen = [body, _policy(ingest) if ingest.private else None, *_place(pipeline, ingest)]
     deployment = f"Deployment{sha256(compact(frozen).encode()).hexdigest()[:16]}"
     parameters: dict[str, Parameter] = {}
     if ingest.private and ingest.vpc_endpoint_id is None:
@@ -134,6 +134,14 @@ def _api(pipeline: Pipeline, ingest: Ingest, body: Json) -> dict[str, Any]:
     )
 
 
+def _place(pipeline: Pipeline, ingest: Ingest) -> list[str]:
+    """What our own endpoint stands and falls with: with another VPC it is another one, and the policy has its id."""
+    network = pipeline.network
+    if network is None or not ingest.private or ingest.vpc_endpoint_id is not None:
+        return []
+    return [network.vpc_id or network.cidr]
+
+
 def _endpoint(ingest: Ingest) -> Text:
     return ingest.vpc_endpoint_id or ref(_ENDPOINT)
 
@@ -183,6 +191,9 @@ def _stage(ingest: Ingest, deployment: str) -> dict[str, Any]:
 
 
 def _trust() -> Json:
+    """Without a condition on ``aws:SourceAccount``: API Gateway does not name it when it takes an integration's role, and
+    would be refused (found on AWS in aws-solutions-library-samples/accelerated-intelligent-document-processing-on-aws, pull
+    request 479). Nobody can hand the role to an API of another account: ``iam:PassRole`` stays within one."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -190,7 +201,6 @@ def _trust() -> Json:
                 "Effect": "Allow",
                 "Principal": {"Service": "apigateway.amazonaws.com"},
                 "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")}},
             }
         ],
     }
@@ -232,7 +242,10 @@ def _log_role() -> Mapping[str, dict[str, Any]]:
     role = {"AssumeRolePolicyDocument": _trust(), "ManagedPolicyArns": [sub(managed)]}
     return {
         "LogRole": resource("AWS::IAM::Role", role, keep=True),
-        "Account": resource("AWS::ApiGateway::Account", {"CloudWatchRoleArn": att("LogRole", "Arn")}, keep=True),
+        # In an account that never had an API, one must be there before (CloudFormation's page on this type).
+        "Account": resource(
+            "AWS::ApiGateway::Account", {"CloudWatchRoleArn": att("LogRole", "Arn")}, keep=True, depends_on=(API,)
+        ),
     }
 
 
