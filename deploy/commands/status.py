@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -11,6 +12,7 @@ from deploy.commands import FAILED, OK, showing
 from deploy.commands.addresses import ingest_url
 from deploy.commands.session import begin
 from deploy.naming import stack_name
+from deploy.stack import polling
 from deploy.stack.drift import drift
 from deploy.stack.errors import named
 from deploy.stack.following import Patience
@@ -28,16 +30,19 @@ def status(options: argparse.Namespace) -> int:
     """Drift is asked for where it can be told: an emulator does not. Exits with 1 if a stack is in a state from which it is
     not updated."""
     session = begin(options)
-    names = [*(stack.name for stack in session.stacks), *(state.name for state in session.strangers())]
+    mine = {stack.name: stack for stack in session.stacks}
+    names = [*mine, *(state.name for state in session.strangers())]
     rows: list[dict[str, Any]] = []
     table = Table("stack", "state", "drift", box=None, pad_edge=False)
     said: list[str] = []
+    idle: list[str] = []
     url: str | None = None
     failed = False
     for name in names:
         with named(f"the stack {name}"):
             state = state_of(session.account, name)
             found = drift(session.account, state, Patience(limit=session.wait_s))
+            polled = polling.told(session.account, mine[name], state) if name in mine else []
         rows.append(
             {
                 "name": name,
@@ -45,6 +50,7 @@ def status(options: argparse.Namespace) -> int:
                 "phase": state.phase.value,
                 "reason": state.reason or None,
                 "drift": found,
+                "polling": [asdict(one) for one in polled],
                 "outputs": dict(state.outputs),
             }
         )
@@ -54,6 +60,7 @@ def status(options: argparse.Namespace) -> int:
         if name == stack_name(session.pipeline, "ingest"):
             url = ingest_url(outputs, options.endpoint_url)
             outputs.pop("Url", None)
+        idle += [f"{name}  {one}" for one in polled if one.differs]
         said += [f"{name}  {output}: {value}" for output, value in sorted(outputs.items())]
     if options.json:
         showing.say({"account": session.account.id, "region": session.account.region, "ingestUrl": url, "stacks": rows})
@@ -63,6 +70,10 @@ def status(options: argparse.Namespace) -> int:
         to.print(table)
         for line in said:
             to.print(f"[dim]{escape(line)}[/dim]")
+        for line in idle:
+            to.print(f"[yellow]{escape(line)}[/yellow]")
+        if idle:
+            to.print(f"Next: [bold]{escape(showing.command('up', options))}[/bold]")
         if url:
             to.print(f"Ingest API: [bold]{escape(url)}[/bold]")
     return FAILED if failed else OK

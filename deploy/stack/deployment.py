@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from deploy.stack import adoption, changes, holdings
+from deploy.stack import adoption, changes, holdings, polling
+from deploy.stack.changes import Change
 from deploy.stack.errors import DataWouldBeLost, NameTaken, named
 from deploy.stack.failures import never_was, require_ready, rolled_back
 from deploy.stack.following import events, follow
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from deploy.stack.account import Account
-    from deploy.stack.changes import Change, ChangeSet
+    from deploy.stack.changes import ChangeSet
     from deploy.stack.following import Patience, Reporter
     from deploy.stack.holdings import Held
     from deploy.stack.standing import Standing
@@ -56,7 +57,7 @@ class Deployment:
             found = self._compare(stack, state)
             if found.id is not None:
                 changes.discard(self.account, found.id)
-            return adoption.marked(found.changes, there)
+            return adoption.marked((*found.changes, *self._switched(stack, state, found.changes)), there)
 
     def bring_up(
         self, stack: Stack, *, replace_failed: bool = False, accept_loss: bool = False, adopt: bool = False
@@ -77,7 +78,7 @@ class Deployment:
             found = self._compare(stack, state)
             if found.id is None:
                 self._mark(state)
-                return Brought("unchanged")
+                return Brought("updated" if self._polls_again(stack, state) else "unchanged")
             lost = [change.logical_id for change in found.changes if change.loses_data]
             if lost and not accept_loss:
                 changes.discard(self.account, found.id)
@@ -89,7 +90,9 @@ class Deployment:
             before = frozenset(event.id for event in events(self.account, found.stack_id))
             # What a failed change has only just made holds no data: kept, it would be in the way of the next try.
             self.account.cloudformation.execute_change_set(ChangeSetName=found.id, RetainExceptOnCreate=True)
-            self._mark(self._followed(found.stack_id, before))
+            done = self._followed(found.stack_id, before)
+            self._mark(done)
+            self._polls_again(stack, done)
             return Brought("created" if new else "updated", tuple(self._left(found.changes)))
 
     def widened(self, stack: Stack) -> Stack | None:
@@ -112,6 +115,16 @@ class Deployment:
     def _mark(self, state: State) -> None:
         if self.account.emulated:
             holdings.mark_kept(self.account, self.pipeline, state)
+
+    def _switched(self, stack: Stack, state: State, planned: Sequence[Change]) -> Iterator[Change]:
+        """What is to be changed though CloudFormation sees no change: polling that somebody else has switched."""
+        known = {change.logical_id for change in planned}
+        for name, mapping in polling.switched(self.account, stack, state, self.patience).items():
+            if name not in known:
+                yield Change("modify", name, polling.MAPPING, because=("Enabled",), name=mapping)
+
+    def _polls_again(self, stack: Stack, state: State) -> bool:
+        return polling.put_right(self.account, stack, state, self.patience, self.reporter)
 
     def _left(self, done: Sequence[Change]) -> Iterator[Held]:
         for change in done:

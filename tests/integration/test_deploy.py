@@ -284,6 +284,33 @@ def what_comes_after_the_first_look_stops_down_before_it_is_lost(pipeline: Place
     assert pipeline.status_of("consumer-delays") == "UPDATE_COMPLETE"
 
 
+def polling_that_was_left_off_is_told_and_put_right(pipeline: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """As by a ``down`` that was killed while it looked."""
+    stack, client = f"{pipeline.name}-consumer-delays", pipeline.session.client("lambda")
+    mapping = pipeline.output("consumer-delays", "MappingId")
+
+    def within(state: str) -> bool:
+        return within_a_minute(lambda: client.get_event_source_mapping(UUID=mapping)["State"] == state)
+
+    client.update_event_source_mapping(UUID=mapping, Enabled=False)
+    assert within("Disabled")
+
+    capsys.readouterr()
+    assert pipeline.run("status") == 0
+    said = capsys.readouterr().out
+    assert f"{stack}  Mapping is disabled, and the file says enabled = true" in said
+    assert "Next: python -m deploy up " in said
+    assert pipeline.run("plan") == 2
+    assert "Mapping AWS::Lambda::EventSourceMapping (Enabled)" in capsys.readouterr().out
+    code, done = pipeline.json(capsys, "up")
+    assert (code, done[-1]["result"][stack]) == (0, "updated")
+    assert within("Enabled")
+    code, (after,) = pipeline.json(capsys, "status")
+    (row,) = (one for one in after["stacks"] if one["name"] == stack)
+    assert row["polling"] == [{"name": "Mapping", "state": "Enabled", "on": True}]
+    assert pipeline.run("plan") == 0
+
+
 def down_keeps_data_until_it_is_named_and_leaves_nothing_else(
     pipeline: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -332,6 +359,7 @@ def test_a_pipeline_goes_up_works_changes_and_goes_down(pipeline: Place, capsys:
     status_tells_states_and_outputs(pipeline, capsys)
     what_the_file_does_not_name_any_more_goes_but_not_with_its_data(pipeline, capsys)
     what_comes_after_the_first_look_stops_down_before_it_is_lost(pipeline)
+    polling_that_was_left_off_is_told_and_put_right(pipeline, capsys)
     down_keeps_data_until_it_is_named_and_leaves_nothing_else(pipeline, capsys)
 
 

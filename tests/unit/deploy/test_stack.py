@@ -25,6 +25,7 @@ from deploy.stack.deployment import Deployment
 from deploy.stack.drift import drift
 from deploy.stack.following import Patience, follow
 from deploy.stack.leaving import Leaving
+from deploy.stack.polling import told
 from deploy.stack.skipped import compared
 from deploy.stack.state import PIPELINE_TAG, Phase, State, physical_ids
 from deploy.stack.values import Artifacts, values
@@ -164,6 +165,24 @@ def raises(kind: type[errors.DeployError], *words: str, then: str) -> Iterator[N
 ADDED = {"Action": "Add", "LogicalResourceId": "S", "ResourceType": "AWS::Kinesis::Stream"}
 
 
+CONSUMER = replace(
+    STACK,
+    template={"Resources": {"Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"Enabled": True}}}},
+)
+MAPPING = "14e0db71-xmpl-4eb5-b481-8945cf9d10c2"
+
+
+def polls(aws: Aws, *states: str) -> None:
+    """What Lambda says of the mapping of ``CONSUMER``, one time after the other."""
+    found = {
+        "LogicalResourceId": "Mapping", "PhysicalResourceId": MAPPING, "ResourceType": "AWS::Lambda::EventSourceMapping",
+        "LastUpdatedTimestamp": 0, "ResourceStatus": "CREATE_COMPLETE",
+    }  # fmt: skip
+    aws.stub().add_response("list_stack_resources", {"StackResourceSummaries": [found]})
+    for state in states:
+        aws.stub("lambda").add_response("get_event_source_mapping", {"State": state}, {"UUID": MAPPING})
+
+
 # -- which account -----------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +260,54 @@ def test_no_change_is_no_failure(aws: Aws, reason: str) -> None:
     aws.is_in("CREATE_COMPLETE")
     aws.change_set_fails(reason)
     assert aws.deployment.bring_up(STACK).what == "unchanged"
+
+
+def test_polling_that_a_killed_down_left_off_is_a_change_that_up_makes(aws: Aws) -> None:
+    """CloudFormation sees none: its template says what it said."""
+    aws.is_in("CREATE_COMPLETE")
+    aws.change_set_fails("No updates are to be performed.")
+    polls(aws, "Disabled")
+    change = Change("modify", "Mapping", "AWS::Lambda::EventSourceMapping", because=("Enabled",), name=MAPPING)
+    assert aws.deployment.planned(CONSUMER) == (change,)
+
+    aws.is_in("CREATE_COMPLETE")
+    aws.change_set_fails("No updates are to be performed.")
+    polls(aws, "Disabling", "Disabled")
+    switching = {"UUID": MAPPING, "Enabled": True}
+    aws.stub("lambda").add_response("update_event_source_mapping", {"State": "Enabling"}, switching)
+    for state in ("Enabling", "Enabled"):
+        aws.stub("lambda").add_response("get_event_source_mapping", {"State": state})
+    assert aws.deployment.bring_up(CONSUMER).what == "updated"
+    assert aws.heard.said == ["shop-stream switching its polling on, as the file says"]
+
+
+def test_polling_that_is_as_the_file_says_is_no_change(aws: Aws) -> None:
+    aws.is_in("CREATE_COMPLETE")
+    aws.change_set_fails("No updates are to be performed.")
+    polls(aws, "Enabled")
+    assert aws.deployment.bring_up(CONSUMER).what == "unchanged"
+
+
+def test_polling_that_cloudformation_is_about_to_switch_is_told_once(aws: Aws) -> None:
+    aws.is_in("CREATE_COMPLETE")
+    mapping = {**ADDED, "Action": "Modify", "LogicalResourceId": "Mapping", "Replacement": "False"}
+    aws.stub().add_response("create_change_set", {"Id": CHANGE_SET, "StackId": ID})
+    for _ in range(2):
+        described = {"Status": "CREATE_COMPLETE", "Changes": [{"ResourceChange": mapping}]}
+        aws.stub().add_response("describe_change_set", described)
+    aws.stub().add_response("delete_change_set", {}, {"ChangeSetName": CHANGE_SET})
+    polls(aws, "Disabled")
+    assert [change.logical_id for change in aws.deployment.planned(CONSUMER)] == ["Mapping"]
+
+
+def test_status_says_what_polls_otherwise_than_the_file(aws: Aws) -> None:
+    ready = State("shop-stream", ID, "CREATE_COMPLETE")
+    polls(aws, "Disabled")
+    (found,) = told(aws.account, CONSUMER, ready)
+    assert (found.differs, str(found)) == (True, "Mapping is disabled, and the file says enabled = true")
+    polls(aws, "Enabled")
+    assert [one.differs for one in told(aws.account, CONSUMER, ready)] == [False]
+    assert told(aws.account, STACK, ready) == []
 
 
 def test_a_template_that_is_refused_is_told_with_the_reason(aws: Aws) -> None:
