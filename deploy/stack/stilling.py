@@ -10,7 +10,7 @@ from deploy.stack.polling import MAPPING, OFF, ON, settled, switch
 from deploy.stack.state import physical_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from deploy.stack.account import Account
     from deploy.stack.deployment import Deployment
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def stilled(deployment: Deployment, state: State) -> Iterator[None]:
+def stilled(deployment: Deployment, state: State) -> Iterator[Sequence[str]]:
     """Inside, Lambda hands the stack's function nothing, so that its queues and its ledger are what they will be at the end.
+    Yields the mappings that were on.
 
     Whatever ends the block with an error, an interruption too, has polling switched on again where it was on.
     """
@@ -32,12 +33,16 @@ def stilled(deployment: Deployment, state: State) -> Iterator[None]:
                 on.append(mapping)
                 switch(account, mapping, on=False)
                 settled(account, mapping, patience)
-        yield
+        yield on
     except BaseException:
-        for mapping in on:
-            if settled(account, mapping, patience) == OFF:
-                switch(account, mapping, on=True)
+        switch_on(deployment, on)
         raise
+
+
+def switch_on(deployment: Deployment, mappings: Sequence[str]) -> None:
+    for mapping in mappings:
+        if settled(deployment.account, mapping, deployment.patience) == OFF:
+            switch(deployment.account, mapping, on=True)
 
 
 def _mappings(account: Account, state: State) -> list[str]:

@@ -24,6 +24,7 @@ from deploy.stack.deletion import take_down
 from deploy.stack.deployment import Deployment
 from deploy.stack.drift import drift
 from deploy.stack.following import Patience, follow
+from deploy.stack.holdings import Held
 from deploy.stack.leaving import Leaving
 from deploy.stack.polling import told
 from deploy.stack.skipped import compared
@@ -183,6 +184,11 @@ def polls(aws: Aws, *states: str) -> None:
         aws.stub("lambda").add_response("get_event_source_mapping", {"State": state}, {"UUID": MAPPING})
 
 
+def switches(aws: Aws, *, on: bool) -> None:
+    asked = {"UUID": MAPPING, "Enabled": on}
+    aws.stub("lambda").add_response("update_event_source_mapping", {"State": "Enabling" if on else "Disabling"}, asked)
+
+
 # -- which account -----------------------------------------------------------------------------------------------------
 
 
@@ -273,8 +279,7 @@ def test_polling_that_a_killed_down_left_off_is_a_change_that_up_makes(aws: Aws)
     aws.is_in("CREATE_COMPLETE")
     aws.change_set_fails("No updates are to be performed.")
     polls(aws, "Disabling", "Disabled")
-    switching = {"UUID": MAPPING, "Enabled": True}
-    aws.stub("lambda").add_response("update_event_source_mapping", {"State": "Enabling"}, switching)
+    switches(aws, on=True)
     for state in ("Enabling", "Enabled"):
         aws.stub("lambda").add_response("get_event_source_mapping", {"State": state})
     assert aws.deployment.bring_up(CONSUMER).what == "updated"
@@ -437,6 +442,30 @@ def test_a_down_that_failed_says_what_is_gone_and_goes_on_with_down(aws: Aws, na
     again = "down --delete-data a b" if names else "down"
     with raises(errors.HalfDeleted, "has a dependent object", "gone, and the rest is there", then=again):
         take_down(aws.deployment, [Leaving("shop-stream", ())], names)
+
+
+@pytest.mark.parametrize("emulated", [False, True])
+def test_what_was_stilled_goes_as_it_is_but_localstack_takes_it_away_only_while_it_polls(emulated: bool) -> None:
+    """LocalStack 4.14.0 keeps a mapping that is off when it is deleted, and the next ``up`` would find it in its way."""
+    aws = Aws(emulated=emulated)
+    aws.is_in("UPDATE_COMPLETE")
+    aws.has_events()
+    aws.has_template(CONSUMER.template["Resources"])
+    polls(aws, "Enabled")
+    switches(aws, on=False)
+    aws.stub("lambda").add_response("get_event_source_mapping", {"State": "Disabled"})
+    aws.has_template(CONSUMER.template["Resources"])
+    polls(aws)
+    if emulated:
+        aws.stub("lambda").add_response("get_event_source_mapping", {"State": "Disabled"})
+        switches(aws, on=True)
+    aws.stub().add_response("delete_stack", {}, {"StackName": ID})
+    aws.is_in("DELETE_COMPLETE")
+    aws.has_events()
+
+    queue = Held("shop-totals-on-failure", "queue", kept=False, holds="")
+    assert take_down(aws.deployment, [Leaving("shop-stream", (queue,))], []).stacks == ("shop-stream",)
+    aws.all_asked()
 
 
 def test_a_stack_that_once_worked_is_never_replaced(aws: Aws) -> None:
