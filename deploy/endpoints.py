@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.config.services import ENDPOINTS
 from deploy.permissions import TRACES, Caller, grants
+from deploy.policy_size import require_room_in_endpoint
 from kstream import ConfigurationError
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def _asked(pipeline: Pipeline, name: str) -> Iterator[tuple[str, Grant]]:
 
 
 def policy(need: Need) -> dict[str, Any]:
-    """What the endpoint lets through: the actions of the roles that use it, on the same ARNs, from this account."""
+    """What the endpoint lets through: the actions of the roles that use it, on the same ARNs, from this account. Raises
+    ``PolicyTooLarge``."""
     # Who may put is the API's to decide; a caller who signs nothing has no account.
     anyone = {
         "Sid": "Api",
@@ -107,20 +109,28 @@ def policy(need: Need) -> dict[str, Any]:
             "Sid": f"Need{number}",
             "Effect": "Allow",
             "Principal": "*",
-            "Action": sorted(actions),
-            "Resource": list(resources),
+            "Action": list(actions),
+            "Resource": resources,
             "Condition": {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}},
         }
-        for number, (resources, actions) in enumerate(_by_resources(need.grants), 1)
+        for number, (actions, resources) in enumerate(_by_actions(need.grants), 1)
     ]
-    return {"Version": "2012-10-17", "Statement": statements}
+    made = {"Version": "2012-10-17", "Statement": statements}
+    require_room_in_endpoint(made, need.service)
+    return made
 
 
-def _by_resources(asked: Iterable[Grant]) -> list[tuple[tuple[Any, ...], set[str]]]:
-    together: dict[str, tuple[tuple[Any, ...], set[str]]] = {}
+def _by_actions(asked: Iterable[Grant]) -> list[tuple[tuple[str, ...], list[Any]]]:
+    """What is allowed on the same resources together, and on what the same is allowed: the ledgers of all consumers are one
+    statement."""
+    allowed: dict[str, tuple[tuple[Any, ...], set[str]]] = {}
     for grant in asked:
-        together.setdefault(repr(grant.resources), (grant.resources, set()))[1].update(grant.actions)
-    return list(together.values())
+        allowed.setdefault(repr(grant.resources), (grant.resources, set()))[1].update(grant.actions)
+    together: dict[tuple[str, ...], list[Any]] = {}
+    for resources, actions in allowed.values():
+        on = together.setdefault(tuple(sorted(actions)), [])
+        on += [one for one in resources if one not in on]
+    return list(together.items())
 
 
 def by_consumer(pipeline: Pipeline) -> Mapping[str, frozenset[str]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy import naming
 from deploy.config import SourceKind
+from deploy.policy_size import require_room_in_role
 from deploy.template import arn
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _platform(pipeline: Pipeline, name: str) -> Iterator[Grant]:
 
 
 def role(pipeline: Pipeline, name: str) -> dict[str, Any]:
-    """The properties of the function's role."""
+    """The properties of the function's role. Raises ``PolicyTooLarge``."""
     statements = [grant.statement() for grant in grants(pipeline, name)]
     if pipeline.in_vpc(pipeline.consumers[name]):
         # Lambda itself makes the interfaces; the function's own code has no business there.
@@ -262,7 +263,9 @@ def role(pipeline: Pipeline, name: str) -> dict[str, Any]:
             {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
         ],
     }
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    require_room_in_role(policy, name)
     return {
         "AssumeRolePolicyDocument": trust,
-        "Policies": [{"PolicyName": "consumer", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}],
+        "Policies": [{"PolicyName": "consumer", "PolicyDocument": policy}],
     }

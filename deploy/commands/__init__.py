@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_THEN = {"TemplateTooLarge": "plan", "PackageError": "package", "WheelsNotFound": "package"}
+_THEN = {
+    "EnvironmentTooLarge": "lint",
+    "NoRoutes": "lint",
+    "PackageError": "package",
+    "PolicyTooLarge": "lint",
+    "TemplateTooLarge": "plan",
+    "WheelsNotFound": "package",
+}
 """The next command, once its remedy is done, for errors of what asks nobody."""
 
 OK, FAILED, CHANGES, INTERRUPTED = 0, 1, 2, 130

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deploy.config import parse
 from deploy.environment import EnvironmentTooLarge
+from deploy.policy_size import PolicyTooLarge
 from deploy.stacks import ArtifactOf
 from deploy.synthesis import stacks
 
@@ -110,6 +112,18 @@ def test_an_environment_above_lambdas_limit_is_refused_with_what_deploy_adds() -
     with pytest.raises(EnvironmentTooLarge):
         variables(environment={"LONG": "é" * 2000})
     assert variables(environment={"LONG": "x" * 3500})["LONG"] == "x" * 3500
+
+
+def secrets(number: int) -> list[dict[str, Any]]:
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:{:0100}"
+    return [{"arns": [arn.format(one) for one in range(number)], "actions": ["secretsmanager:GetSecretValue"]}]
+
+
+def test_a_role_whose_policy_iam_would_not_take_is_refused_by_the_consumers_name() -> None:
+    """As IAM counts it, white space aside: the template, indented, may be longer."""
+    with pytest.raises(PolicyTooLarge, match=r"consumers.totals.uses: .* has 1\d,\d+ characters, and IAM takes 10,240"):
+        stack_of(uses=secrets(60))
+    assert len(json.dumps(stack_of(uses=secrets(45)).template["Resources"]["Role"], indent=4)) > 10_240
 
 
 def test_a_layer_is_published_for_the_functions_python_and_processor() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from deploy.config import InvalidConfiguration, parse
 from deploy.cost import costs
 from deploy.endpoints import NoRoutes
+from deploy.policy_size import PolicyTooLarge
 from deploy.synthesis import stacks
 from tests.support.pipelines import pipelines
 
@@ -165,6 +166,30 @@ def test_endpoint_policies_let_the_consumers_actions_through_and_no_other() -> N
     assert [arn["Fn::Sub"].rpartition(":")[2] for arn in ledger["Resource"]] == ["table/shop-totals-ledger"]
     assert table["Action"] == ["dynamodb:UpdateItem"]
     assert [arn["Fn::Sub"].rpartition(":")[2] for arn in table["Resource"]] == ["table/shop-totals"]
+
+
+def many(number: int, **consumer: Any) -> dict[str, Any]:
+    """A pipeline of so many consumers."""
+    table = shop(**consumer)
+    return table | {"consumers": {f"c{one}": table["consumers"]["totals"] for one in range(number)}}
+
+
+def test_what_all_consumers_do_is_one_statement_of_an_endpoints_policy() -> None:
+    """Else those of forty consumers would not fit into what a VPC takes."""
+    stack = network_of(many(40, ledger="dynamodb"))
+    (statement,) = endpoints(stack)["dynamodb"]["PolicyDocument"]["Statement"]
+    assert len(statement["Resource"]) == 40
+
+
+def test_an_endpoint_whose_policy_a_vpc_would_not_take_is_refused_by_name() -> None:
+    use = {"arns": [f"{SECRET}{one:0200}" for one in range(30)], "actions": ["secretsmanager:GetSecretValue"]}
+    used = many(4, uses=[use])
+    network_of(used)  # one and the same secret counts once
+    for name, consumer in used["consumers"].items():
+        consumer = {**consumer, "uses": [{**use, "arns": [f"{arn}-{name}" for arn in use["arns"]]}]}
+        used["consumers"][name] = consumer
+    with pytest.raises(PolicyTooLarge, match=r"VPC endpoint secretsmanager has 3\d,\d+ characters, .* takes 20,480"):
+        network_of(used)
 
 
 @given(pipelines())

@@ -123,6 +123,17 @@ def test_a_template_that_is_too_large_is_named_with_a_next_command(
     assert then.startswith("python -m deploy plan --config")
 
 
+@pytest.mark.parametrize(
+    ("limit", "error"), [("environment.LIMIT", "EnvironmentTooLarge"), ("policy_size.ROLE_LIMIT", "PolicyTooLarge")]
+)
+def test_a_consumer_that_aws_would_not_take_is_named_with_a_next_command(
+    limit: str, error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(f"deploy.{limit}", 100)
+    where = small(tmp_path, "[consumers.c]\nstream = 's'\nhandler = 'app.lambda_handler'")
+    assert refusal(capsys, "plan", *where) == (error, f"python -m deploy lint {' '.join(where)}")
+
+
 def test_a_package_that_cannot_be_made_is_named_with_a_next_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
