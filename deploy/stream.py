@@ -22,10 +22,7 @@ def stack(pipeline: Pipeline) -> Stack | None:
     for key, stream in pipeline.streams.items():
         own = stream_id(key)
         resources[own] = _stream(pipeline, key, stream)
-        for name in stream.fan_out:
-            resources[logical_of_any(own, "FanOut", name)] = resource(
-                "AWS::Kinesis::StreamConsumer", {"ConsumerName": name, "StreamARN": att(own, "Arn")}
-            )
+        resources |= _readers(own, stream)
         outputs |= {f"{own}Name": ref(own), f"{own}Arn": att(own, "Arn")}
         holds.append(Holding(own, "stream", pipeline.stream_name(key), kept=True))
     for key, bucket in pipeline.buckets.items():
@@ -68,6 +65,17 @@ def _stream(pipeline: Pipeline, name: str, stream: Stream) -> dict[str, Any]:
         },
         keep=True,
     )
+
+
+def _readers(own: str, stream: Stream) -> Resources:
+    """One after the other: Kinesis refuses a sixth while five are being registered."""
+    readers = Resources()
+    for name in stream.fan_out:
+        before = tuple(readers)[-1:]
+        properties = {"ConsumerName": name, "StreamARN": att(own, "Arn")}
+        reader = resource("AWS::Kinesis::StreamConsumer", properties, depends_on=before)
+        readers[logical_of_any(own, "FanOut", name)] = reader
+    return readers
 
 
 def _bucket(pipeline: Pipeline, key: str, own: str, bucket: Bucket) -> Resources:

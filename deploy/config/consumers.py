@@ -37,9 +37,7 @@ class Use(Table):
         doc="IAM actions by name", pattern=names.ACTION, low=1, example='["s3:PutObject"]'
     )
     bucket: str | None = setting(None, doc="A bucket of this file, by its name", pattern=names.KEY)
-    prefix: str = setting(
-        "", doc="Only keys of the bucket that begin so", pattern=Shape(r"[^*?]*", "text without * and ?")
-    )
+    prefix: str = setting("", doc="Only keys of the bucket that begin so", pattern=names.PREFIX)
     table: str | None = setting(None, doc="A table of this file, by its name", pattern=names.KEY)
     stream: str | None = setting(None, doc="A stream of this file, by its name", pattern=names.KEY)
     arns: tuple[str, ...] = setting((), doc="ARNs without wildcards, but for a last /*", pattern=names.ARN)
@@ -132,8 +130,8 @@ class Consumer(Table):
         "queue",
         doc="Where poison records go: 'queue', 'none', 'bucket:NAME', 'bucket:NAME/PREFIX' or 'stream:NAME' of this file",
         pattern=Shape(
-            rf"queue|none|bucket:{names.KEY_PATTERN}(/[^*?]+)?|stream:{names.KEY_PATTERN}",
-            "one of these, with names as this file has them",
+            rf"queue|none|bucket:{names.KEY_PATTERN}(/{names.PREFIX_PATTERN})?|stream:{names.KEY_PATTERN}",
+            f"one of these, with names as this file has them, and a prefix of {names.PREFIX.words}",
         ),
     )
     vpc: bool | None = setting(None, doc="In the network of this file; by default if there is one")

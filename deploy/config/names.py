@@ -24,7 +24,14 @@ ACTION = Shape(r"[a-z0-9-]+:[A-Za-z][A-Za-z0-9]*", "service:Action, one, without
 """One action, without wildcards."""
 # Lambda API Reference, "Environment".
 VARIABLE = Shape(r"[a-zA-Z][a-zA-Z0-9_]+", "two or more letters, digits and _, a letter first")
-ARN = Shape(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[^\s*]+(/\*)?", "arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE")
+# IAM takes both * and ? for wildcards.
+ARN = Shape(
+    r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[!-)+->@-~]+(/\*)?",
+    "arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE, in ASCII",
+)
+# It becomes part of a policy, which is ASCII and has wildcards, and of text in which CloudFormation puts ${...}.
+PREFIX_PATTERN = r"[A-Za-z0-9_.!'()/=@:+,;&~ -]+"
+PREFIX = Shape(f"({PREFIX_PATTERN})?", "letters, digits, blanks and _.!'()/=@:+,;&~-")
 STREAM_ARN = Shape(
     r"arn:aws[a-z-]*:kinesis:[a-z0-9-]+:[0-9]{12}:stream/[a-zA-Z0-9_.-]+", "arn:aws:kinesis:REGION:ACCOUNT:stream/NAME"
 )

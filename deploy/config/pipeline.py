@@ -17,7 +17,13 @@ from deploy.config.problems import nearest
 from deploy.config.services import unknown_service
 from deploy.config.streams import Bucket, DataTable, Stream
 
-_TAG = Shape(r"(?!aws:|kstream:)[\w .:/=+@-]{1,128}", "1 to 128 letters, digits, blanks and _.:/=+@-, no aws: first")
+_TAG = Shape(
+    r"(?![aA][wW][sS]:|kstream[:-])[\w .:/=+@-]{1,128}",
+    "1 to 128 letters, digits, blanks and _.:/=+@-, no aws: or kstream first",
+)
+_READERS = {"provisioned": 20, "on-demand": 50}
+"""Registered readers of a stream at most (Kinesis API Reference, RegisterStreamConsumer). On-demand takes more than 20 only
+where the account has the Advantage mode."""
 _TAG_VALUE = Shape(r"[\w .:/=+@-]{1,256}", "1 to 256 letters, digits, blanks and _.:/=+@-")
 
 
@@ -62,6 +68,7 @@ class Pipeline(Table):
             for below, message in self._consumer_complaints(consumer):
                 yield f"consumers.{name}.{below}", message
         yield from self._ingest_complaints()
+        yield from self._reader_complaints()
         yield from physical_names.complaints(self)
         yield from regions.complaints(self)
 
@@ -110,6 +117,14 @@ class Pipeline(Table):
                 "ingest.vpc_endpoint_id",
                 "is missing: the VPC has its endpoint of execute-api already (existing_endpoints): name it",
             )
+
+    def _reader_complaints(self) -> Iterator[Complaint]:
+        for key, stream in self.streams.items():
+            own = [name for name, consumer in self.consumers.items() if consumer.fan_out and consumer.stream == key]
+            number, most = len(own) + len(stream.fan_out), _READERS[stream.mode]
+            if number > most:
+                has = f"with the consumers that read with fan_out = true the stream has {number} registered readers"
+                yield f"streams.{key}.fan_out", f"{has}, and Kinesis takes {most} of a stream that is {stream.mode}"
 
     @property
     def prefix(self) -> str:

@@ -104,3 +104,17 @@ def test_the_knobs_that_only_aws_turns_are_part_of_the_one_description() -> None
     assert (rules.filters, rules.event_count_metrics) == (("{}",), True)
     with pytest.raises(ConfigurationError, match="filters is 6"):
         EventSourceMapping(filters=("{}",) * 6)
+
+
+def test_readers_from_elsewhere_are_registered_one_after_the_other() -> None:
+    """Kinesis refuses a sixth while five are being registered."""
+    (stream,) = (one for one in stacks(parse({"name": "shop", "streams": {"orders": {"fan_out": list("abcdef")}}}))
+                 if one.role == "stream")  # fmt: skip
+    readers = [
+        (name, one.get("DependsOn", []))
+        for name, one in stream.template["Resources"].items()
+        if one["Type"] == "AWS::Kinesis::StreamConsumer"
+    ]
+    names = [name for name, _ in readers]
+    assert [after for _, after in readers] == [[], *([name] for name in names[:-1])]
+    assert len(names) == 6
