@@ -36,8 +36,8 @@ class Consumer:
     ``name``             names this consumer in ledgers, dead letters and metrics; by default the handler's class name.
                          Changing it makes the ledger forget.
     ``ordering``         ``"shard"``: the first failure stops the batch. ``"partition_key"``: it stops its own key (for a
-                         KPL aggregate, its outer key), the others go on. ``"none"``: everything goes on. An SQS queue keeps an
-                         order of its own instead: see ``on_lambda``.
+                         KPL aggregate, its outer key), the others go on. ``"none"``: everything goes on. An SQS queue keeps
+                         an order of its own instead: see ``on_lambda``.
     ``retry``            what happens in place to an attempt that raised; see ``Retry``.
     ``breaker``          stops the batch while a dependency is down; see ``CircuitBreaker``.
     ``ledger``           remembers what is done beyond the checkpoint, so that redelivery does not run it again. Without

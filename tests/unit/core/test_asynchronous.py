@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kstream.clock import SystemClock
 from kstream.core.consumer import Consumer
 from kstream.core.errors import Reject
 from kstream.core.handler import BatchHandler, Handler
@@ -33,9 +34,7 @@ from tests.support.processing import (
 
 if TYPE_CHECKING:
     from kstream.core.record import Record
-    from tests.support.processing import (
-        Place,
-    )
+    from tests.support.processing import Place
 
 SOON = 0.3
 """Seconds that the clock does not tell: only real time can end the wait for a task, and it begins once all have started."""
