@@ -71,7 +71,6 @@ def http(running: Engine) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.timeout(900)
 def test_keys_in_the_body(running: Engine, http: httpx.Client, count: int) -> None:
     """What the model lets pass is put under just that key; all else is refused, with the whole batch it is in."""
     keys = list(enumerate(partition_keys(count)))
@@ -98,7 +97,6 @@ def test_keys_in_the_body(running: Engine, http: httpx.Client, count: int) -> No
     assert running.streams() <= {running.stream}
 
 
-@pytest.mark.timeout(900)
 def test_keys_in_the_header(running: Engine, http: httpx.Client, count: int) -> None:
     """No model guards these; a key is put as it is, or the request is refused and puts nothing."""
     keys = list(enumerate(header_keys(count)))
@@ -128,7 +126,6 @@ def test_keys_in_the_header(running: Engine, http: httpx.Client, count: int) -> 
     assert refused == excused
 
 
-@pytest.mark.timeout(900)
 def test_trace_headers(in_envelopes: Engine, soak: bool) -> None:
     """A header is kept as it is, or left out. Each record is put whatever it is, as the payload that it was."""
     path = records_path(in_envelopes.stream)
