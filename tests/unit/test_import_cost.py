@@ -64,8 +64,9 @@ def test_the_package_itself_loads_next_to_nothing() -> None:
     assert loaded == {"kstream", "kstream.lazy_names"}
 
 
-def test_the_codec_is_loaded_by_the_first_aggregate_and_envelopes_by_the_first_of_them() -> None:
-    for module in ("kstream.core.aggregation", "kstream.core.envelope"):
+def test_the_codec_is_loaded_by_the_first_aggregate_and_envelopes_and_other_sources_by_the_first_of_them() -> None:
+    others = ("kstream.runtimes.change_event", "kstream.runtimes.queue_event")
+    for module in ("kstream.core.aggregation", "kstream.core.envelope", *others):
         assert not any(name.startswith(module) for name in modules_after(LAMBDA))
 
 
