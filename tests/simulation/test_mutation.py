@@ -83,12 +83,16 @@ def test_the_same_histories_are_clean_without_a_flaw(runtime: str) -> None:
         run(seed, lambda_runtime if runtime == "kstream's own" else runtime_of("none")).raise_for_violations()
 
 
+WHOLE = (1 << 100) - 1
+"""More user records than an aggregate has here."""
+
+
 class WatermarkLedger(MemoryLedger):
     """Everything up to the highest position that was saved counts as done."""
 
     def load(self, scope: Any, first: int, last: int) -> dict[int, int]:
         known = super().load(scope, 0, 10**60)
-        return dict.fromkeys(range(first, min(max(known), last) + 1), -1) if known else {}
+        return dict.fromkeys(range(first, min(max(known), last) + 1), WHOLE) if known else {}
 
 
 class RangeLedger(MemoryLedger):
@@ -96,7 +100,7 @@ class RangeLedger(MemoryLedger):
 
     def save(self, scope: Any, done: Any) -> None:
         if done:
-            super().save(scope, dict.fromkeys(range(min(done), max(done) + 1), -1))
+            super().save(scope, dict.fromkeys(range(min(done), max(done) + 1), WHOLE))
 
 
 class ShardlessLedger(MemoryLedger):
@@ -113,7 +117,7 @@ class WholeAggregateLedger(MemoryLedger):
     """Takes a Kinesis record for done with the first user record in it."""
 
     def save(self, scope: Any, done: Any) -> None:
-        super().save(scope, dict.fromkeys(done, -1))
+        super().save(scope, dict.fromkeys(done, WHOLE))
 
 
 class ForgetfulLedger(MemoryLedger):
