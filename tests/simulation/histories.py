@@ -129,7 +129,8 @@ def history(number: int) -> History:
     sink = cell["failing_sink"] or random.random() < 0.8
     # Long pauses now and then, so that they come up against deadlines.
     pauses = {"base": random.choice((0.1, 0.1, 3.0)), "cap": 20.0}
-    retry = Retry(attempts=random.choice((1, 2, 3)), exhausted=random.choice(("fail", "fail", "dead_letter")), **pauses)
+    attempts, exhausted = random.choice((1, 2, 3)), random.choice(("fail", "fail", "dead_letter"))
+    retry = Retry(attempts=attempts, exhausted=exhausted if sink else "fail", **pauses)
     parks = sink and (retry.exhausted == "dead_letter" or not issubclass(handler, BatchHandler))
     # What can never succeed and is never parked would block a mapping that never gives up: no history for a suite.
     poison = 0.0 if cell["retries"] < 0 and not parks else random.choice((0.0, 0.08, 0.2))
