@@ -114,8 +114,9 @@ class AsyncRunner:
                 # What still runs is not reported as done, even if it ends while it is cancelled.
                 run.progress.stop(out_of_time=True)
                 run.progress.freeze()
-                for task in late:
-                    task.cancel()
+                for task in tasks:  # in their order, which a set has not
+                    if task in late:
+                        task.cancel()
                 await asyncio.wait(late, timeout=CANCEL_GRACE)
         finally:
             for task, hand in tasks.items():
@@ -125,8 +126,9 @@ class AsyncRunner:
                     run.progress.freeze()
                     task.cancel()
                     self._late.keep(task, None if hand.index is None else run.progress.lane_name(hand.index))
-        for task in finished:
-            task.result()
+        for task in tasks:
+            if task in finished:
+                task.result()
 
     async def _let_go(self, seconds: float) -> None:
         await asyncio.wait(cast("Collection[asyncio.Task[None]]", self._late.workers()), timeout=seconds)

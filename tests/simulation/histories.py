@@ -181,6 +181,7 @@ def history(number: int) -> History:
         ordering=random.choice(("shard", "partition_key", "partition_key", "none")),
         retry=retry,
         dead_letters=MemoryDeadLetters() if sink else None,
+        max_workers=random.choice((1, 2, 8)) if handler is Asynchronous else 1,
         **policies,
     )
     return History(number, consumer, mapping, faults, store)

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.histories import CELLS, history
+from tests.simulation.histories import CELLS, Asynchronous, history
 
 ROOT = Path(__file__).parents[2]
-NUMBERS = [*range(11, CELLS, CELLS // 40)]
+SPREAD = range(11, CELLS, CELLS // 40)
+# Tasks side by side are told apart by nothing but their address, which no two processes have alike.
+TASKS = [n for n in range(400) if (told := history(n).consumer).handler is Asynchronous and told.max_workers > 1]
+NUMBERS = [*SPREAD, *TASKS]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -33,6 +36,10 @@ def replay(*numbers: int, hash_seed: str) -> str:
         env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONIOENCODING": "utf-8"},
         timeout=120,
     ).stdout
+
+
+def test_tasks_side_by_side_are_among_them() -> None:
+    assert len(TASKS) >= 3
 
 
 def test_a_history_replays_in_another_process() -> None:

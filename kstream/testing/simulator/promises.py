@@ -18,10 +18,12 @@ _DEATHS = ("crashes", "timeouts")
 
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """``mode`` is None without a ledger. A ``BatchHandler`` is not ``one_by_one``: its effects happen all at once."""
+    """``mode`` is None without a ledger. A ``BatchHandler`` is not ``one_by_one``: its effects happen all at once.
+    ``workers`` is how many records may be in hand."""
 
     mode: LedgerMode | None
     save_every: int | None
+    workers: int
     one_by_one: bool
 
     def check(self, truth: Truth, run_twice: int, happened: Mapping[str, int]) -> None:
@@ -42,8 +44,8 @@ class Promises:
         """How many effects beyond the first of a record there may be; None: any number.
 
         A batch that is left unfinished is saved; one that is done is not, in sparse mode, so an answer that gets lost
-        repeats it. ``save_every`` bounds what a process that ends forgets: the records that are not saved, and the one
-        whose effect has just happened.
+        repeats it. ``save_every`` bounds what a process that ends forgets: the records that are not saved, and those
+        in hand whose effect has just happened.
         """
         if self.mode is None:
             return None
@@ -55,7 +57,7 @@ class Promises:
         lost = happened.get("lost answers", 0)
         every = 1 if self.mode == "full" else self.save_every
         if every is not None and (self.one_by_one or not deaths):
-            return deaths * every + lost * (every - 1)
+            return deaths * (every - 1 + self.workers) + lost * (every - 1)
         return None if deaths or lost else 0
 
 

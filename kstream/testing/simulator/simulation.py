@@ -80,8 +80,9 @@ def simulate(
     """Runs a consumer through one history of an event source mapping and the world around it. Deterministic.
 
     The real ``on_lambda`` runs the real events, in environments that crash, time out, and work side by side. Time is
-    virtual, for ``asyncio.sleep`` too; nothing sleeps, and no thread is started that the seed does not order:
-    ``max_workers`` counts as 1, which the report's ``left_out`` says.
+    virtual, for ``asyncio.sleep`` too; nothing sleeps, and nothing runs that the seed does not order. The tasks of an
+    ``async def`` handler run side by side, up to ``max_workers``; threads would not be ordered, so for ``def`` it counts as
+    1, which the report's ``left_out`` says.
 
     ``seed``          makes all choices. The same arguments and the same seed replay a history step by step.
     ``faults``        what goes wrong; by default drawn from the seed.
@@ -134,7 +135,7 @@ def simulate(
         setup.close()
     if dead_letters is not None and stored_letters.tells(dead_letters):
         stored_letters.check(dead_letters, truth)
-    promises = Promises(setup.mode, consumer.save_every, one_by_one=not setup.batches)
+    promises = Promises(setup.mode, consumer.save_every, workers=setup.workers, one_by_one=not setup.batches)
     return judged(
         truth,
         promises,
@@ -142,14 +143,14 @@ def simulate(
         mapping=mapping,
         faults=faults,
         happened=world.counts,
-        left_out=[*_left_out(consumer, dead_letters)],
+        left_out=[*_left_out(consumer, setup.workers, dead_letters)],
         trace=trace,
     )
 
 
-def _left_out(consumer: Consumer, dead_letters: DeadLetterSink | None) -> Iterator[str]:
-    if consumer.max_workers > 1:
-        yield f"max_workers={consumer.max_workers} counts as 1: threads and tasks would bring an order of their own"
+def _left_out(consumer: Consumer, workers: int, dead_letters: DeadLetterSink | None) -> Iterator[str]:
+    if consumer.max_workers > workers:
+        yield f"max_workers={consumer.max_workers} counts as 1: threads would bring an order of their own"
     if dead_letters is not None and not stored_letters.tells(dead_letters):
         yield f"{type(dead_letters).__name__} has no letters to ask for, so nobody has looked whether it keeps what it takes"
 
@@ -164,6 +165,8 @@ class _Setup:
         self._handler = consumer.build_handler()
         self._stage: Stage | None = None
         self.batches = isinstance(self._handler, BatchHandler)
+        self._asynchronous = inspect.iscoroutinefunction(self._handler.process)
+        self.workers = consumer.max_workers if self._asynchronous else 1
         if ledger is None and consumer.ledger is not None:
             transactional = isinstance(self._handler, TransactionalHandler)
             ledger = consumer.ledger if transactional else MemoryLedger(clock=clock)
@@ -187,8 +190,7 @@ class _Setup:
         return self._consumer.ordering != "none" and not self.batches
 
     def watched(self, world: World, truth: Truth) -> Consumer:
-        asynchronous = inspect.iscoroutinefunction(self._handler.process)
-        stage = self._stage = Stage(world, truth, exits=not asynchronous)
+        stage = self._stage = Stage(world, truth, exits=not self._asynchronous)
         ledger, letters = self._ledger, self._dead_letters
         if ledger is not None:
             if self.mode == "transactional":
@@ -198,14 +200,15 @@ class _Setup:
                 ledger = WatchedLedger(ledger, world, truth)
 
         def build() -> AnyHandler:
-            return watched(self._consumer.build_handler(), stage, asynchronous=asynchronous)
+            inner = self._consumer.build_handler()
+            return watched(inner, stage, asynchronous=self._asynchronous, beside_others=self.workers > 1)
 
         return replace(
             self._consumer,
             handler=build,
             ledger=ledger,
             dead_letters=None if letters is None else WatchedDeadLetters(letters, world, truth),
-            max_workers=1,
+            max_workers=self.workers,
             telemetry=(Telling(world.trace), *self._consumer.watching()),
         )
 

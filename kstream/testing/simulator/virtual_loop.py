@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 class SimulatedClock(VirtualClock):
     """``kstream.core.ports.LoopClock``."""
 
+    async def sleep_async(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)  # in the loop below: the other tasks go on meanwhile
+
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         return _VirtualLoop(self)
 

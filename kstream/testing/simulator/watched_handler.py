@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kstream.core.errors import Reject
 from kstream.core.handler import BatchHandler, Handler, TransactionalHandler
@@ -10,13 +10,17 @@ from kstream.core.idempotency import has_keys
 from kstream.core.run import check_ran
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Generator, Sequence
 
     from kstream.core.consumer import AnyHandler
     from kstream.core.record import Record
     from kstream.testing.simulator.stream import Item
     from kstream.testing.simulator.truth import Truth
     from kstream.testing.simulator.world import World
+
+
+_BLOCKS = 0.2
+"""Chance that a task's work does not let the others go on."""
 
 
 class SimulatedError(Exception):
@@ -34,12 +38,39 @@ class Stage:
 
     def begin(self, record: Record, *, may_commit: bool = False) -> Item | None:
         """The handler is given a record. Raises what is to befall it, if it does not befall the commit."""
+        steps = self._begin(record, may_commit)
+        while True:
+            try:
+                self.world.clock.advance(next(steps))
+            except StopIteration as ended:
+                return cast("Item | None", ended.value)
+
+    async def begin_beside_others(self, record: Record) -> Item | None:
+        """The same for one task of several: while its time passes the others go on, unless it blocks."""
+        import asyncio
+
+        steps, invocation, random = self._begin(record), self.world.at_work[-1], self.world.random
+        while True:
+            invocation.check_alive()
+            try:
+                seconds = next(steps)
+            except StopIteration as ended:
+                await asyncio.sleep(0.01 * random.random())
+                invocation.check_alive()
+                return cast("Item | None", ended.value)
+            if random.random() < _BLOCKS:
+                self.world.clock.advance(seconds)
+            else:
+                await asyncio.sleep(seconds)
+
+    def _begin(self, record: Record, may_commit: bool = False) -> Generator[float, None, Item | None]:
+        """Yields how many seconds pass."""
         world = self.world
         item = self.truth.item_of(record)
         world.step("before the effect of", item)
         late = world.faults.timeout and world.random.random() < 0.5
         if not late:
-            world.pass_time()
+            yield world.time_taken()
             world.step("in the handler, before the effect of", item)
         if world.fails(self._exit, "exits drawn"):
             world.trace.add("the handler raises SystemExit at {}", item)
@@ -48,7 +79,7 @@ class Stage:
         if item is not None and item.failures and not at_the_commit:
             self._fail(item)
         if late:
-            world.pass_time()  # killed, if it comes to that, only when the effect has happened
+            yield world.time_taken()  # killed, if it comes to that, only when the effect has happened
         return item
 
     def _fail(self, item: Item) -> None:
@@ -106,6 +137,17 @@ class WatchedAsyncHandler(_Watched, Handler):
     async def process(self, record: Record) -> None:
         item = self._stage.begin(record)
         check_ran(await self._inner.process(record))
+        self._stage.took_effect(item, record)
+
+
+class WatchedTask(_Watched, Handler):
+    """One of several ``async def process`` side by side. From its end to its effect nothing else happens."""
+
+    async def process(self, record: Record) -> None:
+        invocation = self._stage.world.at_work[-1]
+        item = await self._stage.begin_beside_others(record)
+        check_ran(await self._inner.process(record))
+        invocation.check_alive()
         self._stage.took_effect(item, record)
 
 
@@ -167,17 +209,23 @@ class _KeyedAsyncHandler(_Keyed, WatchedAsyncHandler):
     pass
 
 
+class _KeyedTask(_Keyed, WatchedTask):
+    pass
+
+
 class _KeyedTransactionalHandler(_Keyed, WatchedTransactionalHandler):
     pass
 
 
-def watched(inner: AnyHandler, stage: Stage, *, asynchronous: bool) -> AnyHandler:
-    """A handler of the same kind as ``inner``, around it."""
+def watched(inner: AnyHandler, stage: Stage, *, asynchronous: bool, beside_others: bool) -> AnyHandler:
+    """A handler of the same kind as ``inner``, around it. ``beside_others``: several of its tasks run at once."""
     if isinstance(inner, BatchHandler):
         return (WatchedAsyncBatchHandler if asynchronous else WatchedBatchHandler)(inner, stage)
     keyed = has_keys(inner)
     if isinstance(inner, TransactionalHandler):
         return (_KeyedTransactionalHandler if keyed else WatchedTransactionalHandler)(inner, stage)
+    if beside_others:
+        return (_KeyedTask if keyed else WatchedTask)(inner, stage)
     if asynchronous:
         return (_KeyedAsyncHandler if keyed else WatchedAsyncHandler)(inner, stage)
     return (_KeyedHandler if keyed else WatchedHandler)(inner, stage)

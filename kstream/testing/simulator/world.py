@@ -59,6 +59,11 @@ class Invocation:
         self.superseded = False
         self.transactions: list[Transaction] = []
 
+    def check_alive(self) -> None:
+        """Raises ``Dead``: another task of it has met its process's end."""
+        if self.dead:
+            raise Dead
+
 
 class Meanwhile(Protocol):
     """What can happen while an invocation is at work."""
@@ -119,16 +124,15 @@ class World:
         self.counts[count] += 1
         return True
 
-    def pass_time(self) -> None:
-        """The handler works. It may take longer than it has."""
+    def time_taken(self) -> float:
+        """Seconds that the handler works. It may take longer than it has."""
         faults, random = self.faults, self.random
         invocation = self.at_work[-1]
         if faults.timeout and self.fails(faults.timeout, "too slow"):
-            self.clock.advance(max(0.0, invocation.kill_at - self.clock.monotonic()) + 0.001)
-        elif faults.slow and self.fails(faults.slow, "slow"):
-            self.clock.advance(0.3 * self._timeout)
-        else:
-            self.clock.advance(0.01 * random.random())
+            return max(0.0, invocation.kill_at - self.clock.monotonic()) + 0.001
+        if faults.slow and self.fails(faults.slow, "slow"):
+            return 0.3 * self._timeout
+        return 0.01 * random.random()
 
     def refuse_if_exclusive(self) -> None:
         """Another process holds the store's lock, and nobody waits for ever."""
