@@ -26,7 +26,10 @@ PAYLOAD_LENGTH = 4_096
 _TEXT_LENGTHS = (32_768, 2_048, 128)
 """Characters of each text in a line: fewer, until the line is short enough."""
 
-_OWN = (names.TIMESTAMP, names.LEVEL, names.LOGGER, names.MESSAGE)
+_METRICS_MARK = "_aws"
+"""What CloudWatch knows a line of metrics by."""
+
+_OWN = (names.TIMESTAMP, names.LEVEL, names.LOGGER, names.MESSAGE, _METRICS_MARK)
 
 # What a LogRecord has without anybody's ``extra``, and what Lambda's runtime client adds to it.
 _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
@@ -80,9 +83,10 @@ class JsonFormatter(logging.Formatter):
     No payload goes through a queue: behind one it is left out, and the line says so. Give the ``JsonFormatter`` to the
     ``QueueHandler``, whose lines are then written where they are logged.
 
-    An ``extra`` named like a field of its own (``level``) gets an underscore (``level_``). A value that is not JSON
-    becomes its text. A line has at most ``LINE_LIMIT`` bytes; one that was longer says ``"cut": true``. Thread-safe;
-    raises nothing. Making one has kstream follow each record, as ``ContextFilter`` does.
+    An ``extra`` named like a field of its own (``level``) gets an underscore (``level_``). So does ``_aws``, or whoever
+    writes what is logged could make metrics of it in CloudWatch. A value that is not JSON becomes its text. A line has at
+    most ``LINE_LIMIT`` bytes; one that was longer says ``"cut": true``. Thread-safe; raises nothing. Making one has kstream
+    follow each record, as ``ContextFilter`` does.
     """
 
     def __init__(

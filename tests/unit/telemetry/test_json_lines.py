@@ -184,6 +184,16 @@ def test_extra_fields_are_kept_and_those_named_like_a_line_s_own_get_an_undersco
     assert line["?"] == 1
 
 
+def test_what_is_logged_of_a_payload_makes_no_metrics() -> None:
+    """Or a producer could raise, or feign, what an operator's alarms look at."""
+    directive = {"Namespace": "kstream", "Dimensions": [[]], "Metrics": [{"Name": "RecordsFailed", "Unit": "Count"}]}
+    payload = {"_aws": {"Timestamp": 1, "CloudWatchMetrics": [directive]}, "RecordsFailed": 1}
+    assert "_aws" not in one_line(msg=payload)
+    line = one_line(msg="paid", **payload)
+    assert (line["_aws_"], line["RecordsFailed"]) == (payload["_aws"], 1)
+    assert "_aws" not in line
+
+
 def test_a_dictionary_as_the_message_stays_one() -> None:
     assert one_line(msg={"order": 7})["message"] == {"order": 7}
     assert one_line(msg="%(order)s", args={"order": 7})["message"] == "7"
