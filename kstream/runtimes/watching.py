@@ -47,8 +47,8 @@ def _metrics(settings: Settings) -> Sequence[Telemetry]:
         # A line that gets through itself. Nothing else would tell: an alarm takes no data for no fault.
         log(
             CRITICAL if settings.lines_from == "FATAL" else ERROR,
-            "metrics are dropped by Lambda, and no alarm on them rings: the function's application log level is %s, and a "
-            "line of metrics, which names no level, counts as INFO. Set the level to INFO (the logger kstream can have a "
+            "no metric may arrive, and no alarm on one ring: the function's application log level is %s, and Lambda takes a "
+            "line that names no level, as those of metrics, for INFO. Set the level to INFO (the logger kstream can have a "
             "higher one), or say KSTREAM_METRICS=off",
             settings.lines_from,
         )
