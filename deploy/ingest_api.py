@@ -10,6 +10,7 @@ from deploy.network import API_ENDPOINT
 from deploy.stacks import OutputOf, Stack
 from deploy.template import Outputs, Resources, arn, att, compact, logical, ref, resource, sub, template
 from kstream.ingest.api import ApiKeys, Cognito, Iam, IngestApi, IngestStream, Jwt, LambdaFunction
+from kstream.ingest.contract import ErrorCode
 from kstream.ingest.openapi import deployed
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 API, ROLE, STAGE, LOGS = "Api", "Role", "Stage", "AccessLogs"
 _ENDPOINT = "ApiEndpoint"
+_THROTTLED = "throttled"
 
 _LOGGED = (
     "requestId", "extendedRequestId", "identity.sourceIp", "requestTime", "httpMethod", "resourcePath", "status",
@@ -294,7 +296,8 @@ def _web_acl(pipeline: Pipeline, ingest: Ingest) -> Mapping[str, dict[str, Any]]
     rule = {
         "Name": "requests-per-address",
         "Priority": 0,
-        "Action": {"Block": {}},
+        # Its own 403 would tell a producer that it may not put at all, and IngestClient would not try again.
+        "Action": {"Block": {"CustomResponse": _over_the_rate()}},
         "Statement": {"RateBasedStatement": {"AggregateKeyType": "IP", "Limit": ingest.requests_per_address}},
         "VisibilityConfig": {**metric, "MetricName": "requests-per-address"},
     }
@@ -303,6 +306,7 @@ def _web_acl(pipeline: Pipeline, ingest: Ingest) -> Mapping[str, dict[str, Any]]
         "Scope": "REGIONAL",
         "DefaultAction": {"Allow": {}},
         "Rules": [rule],
+        "CustomResponseBodies": {_THROTTLED: {"ContentType": "APPLICATION_JSON", "Content": _throttled()}},
         "VisibilityConfig": {**metric, "MetricName": api_name(pipeline)},
     }
     stage = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/restapis/${{{API}}}/stages/${{{STAGE}}}"
@@ -312,3 +316,15 @@ def _web_acl(pipeline: Pipeline, ingest: Ingest) -> Mapping[str, dict[str, Any]]
             "AWS::WAFv2::WebACLAssociation", {"ResourceArn": sub(stage), "WebACLArn": att("WebAcl", "Arn")}
         ),
     }
+
+
+def _over_the_rate() -> Json:
+    # The rate is that of the last minutes, looked at every few seconds.
+    headers = [{"Name": "Retry-After", "Value": "30"}]
+    return {"ResponseCode": ErrorCode.THROTTLED.status, "CustomResponseBodyKey": _THROTTLED, "ResponseHeaders": headers}
+
+
+def _throttled() -> str:
+    """The API's one shape of an error. The web ACL knows no request id."""
+    message = "too many requests from this address; put the same again later"
+    return compact({"error": {"code": ErrorCode.THROTTLED.value, "message": message, "requestId": ""}})

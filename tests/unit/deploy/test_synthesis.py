@@ -15,6 +15,8 @@ from deploy.environment import EnvironmentTooLarge
 from deploy.stacks import ArtifactOf, OutputOf, PrefixListOf
 from deploy.synthesis import TemplateTooLarge, stacks
 from deploy.template import BODY_LIMIT, UPLOAD_LIMIT, Resources, SameName, template
+from kstream.ingest.errors import Throttled
+from kstream.ingest.wire import Answer, read_error, retry_after
 from tests.golden.deploy import pipeline
 from tests.support.pipelines import almost, pipelines
 
@@ -164,6 +166,20 @@ def test_the_deployment_of_the_api_is_new_whenever_its_document_is() -> None:
 
     assert deployment() == deployment()
     assert deployment() != deployment(cors_origins=["https://shop.example"])
+
+
+def test_whoever_is_over_the_web_acls_rate_is_asked_to_come_back() -> None:
+    """Its own 403 says that somebody may not put at all; no producer would try again."""
+    (ingest,) = (stack for stack in stacks(pipeline("everything")) if stack.role == "ingest")
+    acl = of_kind(ingest, "AWS::WAFv2::WebACL")["WebAcl"]["Properties"]
+    (rule,) = acl["Rules"]
+    response = rule["Action"]["Block"]["CustomResponse"]
+    body = acl["CustomResponseBodies"][response["CustomResponseBodyKey"]]
+    assert body["ContentType"] == "APPLICATION_JSON"
+    headers = {header["Name"].lower(): header["Value"] for header in response["ResponseHeaders"]}
+    answer = Answer(response["ResponseCode"], headers, body["Content"].encode())
+    assert isinstance(read_error(answer), Throttled)
+    assert retry_after(answer, 0.0) == 30
 
 
 def test_the_scopes_of_a_stream_are_in_the_document_that_is_deployed() -> None:
