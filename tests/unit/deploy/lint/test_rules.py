@@ -151,7 +151,9 @@ def test_the_configurations_of_this_repository_are_clean(case: str) -> None:
         ("KS019", letters(metrics=False), letters(metrics=True)),
         ("KS019", letters(metrics=False), {**letters(metrics=False), "monitoring": {"enabled": False}}),
         ("KS020", uses("sqs:SendMesage"), uses("sqs:SendMessage")),
-        ("KS020", uses("kms:Decrpt"), uses("unheard:Of")),
+        ("KS020", uses("kms:Decrpt"), uses("athena:Of")),  # whose actions are not listed
+        ("KS020", uses("s3:PutObjcet"), uses("s3:putobject")),
+        ("KS020", uses("dynamo:GetItem"), uses("rds-db:connect")),
     ],
 )
 def test_a_rule_finds_what_it_is_for_and_passes_over_what_is_allowed(
