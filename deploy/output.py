@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.tree import Tree
 
 from deploy import cost
@@ -99,6 +99,11 @@ def show_stacks(console: Console, stacks: Sequence[Stack], out: Path) -> None:
     console.print(tree)
 
 
+def whole(header: str) -> Column:
+    """A column of a table whose names are never cut, however narrow the terminal: they go on in the next line."""
+    return Column(header, overflow="fold")
+
+
 def findings_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return [
         {
@@ -140,7 +145,7 @@ def costs_json(found: Sequence[Cost]) -> dict[str, Any]:
 
 
 def show_costs(console: Console, found: Sequence[Cost]) -> None:
-    table = Table("", "USD a month", "why", box=None, pad_edge=False)
+    table = Table(whole(""), "USD a month", "why", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for one in found:
         number = "by use" if one.monthly is None else "free" if one.monthly == 0 else f"{one.monthly:,.2f}"
@@ -166,7 +171,7 @@ def packages_json(packages: Sequence[Package]) -> list[dict[str, Any]]:
 
 
 def show_packages(console: Console, packages: Sequence[Package]) -> None:
-    table = Table("package", "bytes", "unpacked", "most of it", box=None, pad_edge=False)
+    table = Table(whole("package"), "bytes", "unpacked", "most of it", box=None, pad_edge=False)
     for package in packages:
         parts = ", ".join(f"{name} {size:,}" for name, size in package.largest[:3])
         table.add_row(escape(str(package.path)), f"{package.zipped:,}", f"{package.unzipped:,}", f"[dim]{parts}[/dim]")

@@ -12,6 +12,7 @@ from deploy.commands import FAILED, OK, showing
 from deploy.commands.addresses import ingest_url
 from deploy.commands.session import begin
 from deploy.naming import stack_name
+from deploy.output import whole
 from deploy.stack import polling
 from deploy.stack.drift import drift
 from deploy.stack.errors import named
@@ -33,7 +34,7 @@ def status(options: argparse.Namespace) -> int:
     mine = {stack.name: stack for stack in session.stacks}
     names = [*mine, *(state.name for state in session.strangers())]
     rows: list[dict[str, Any]] = []
-    table = Table("stack", "state", "drift", box=None, pad_edge=False)
+    table = Table(*map(whole, ("stack", "state", "drift")), box=None, pad_edge=False)
     said: list[str] = []
     idle: list[str] = []
     url: str | None = None

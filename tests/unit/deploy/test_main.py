@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
+from deploy import output
 from deploy.__main__ import main
+from deploy.package import Package
 from kstream import metrics
 from tests.golden.deploy import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MINIMAL = ["--config", str(ROOT / "examples" / "pipeline-minimal.toml")]
 
@@ -163,3 +165,12 @@ def test_an_interrupted_package_ends_without_a_traceback(
     monkeypatch.setattr("deploy.package.packages", interrupted)
     assert main(["package", *MINIMAL]) == 130
     assert capsys.readouterr().err.startswith("interrupted\nNext: python -m deploy package --config ")
+
+
+def test_the_names_of_packages_are_never_cut() -> None:
+    """In a pipe a table has 80 columns, and a file of which the end is missing is no use."""
+    file = Path(f"build/packages/{'orders-' * 12}totals.zip")
+    package = Package("orders-totals", file, "0" * 64, 754_042, 2_458_457, (("wrapt", 1_098_059),))
+    said = StringIO()
+    output.show_packages(Console(file=said, width=80), [package])
+    assert str(file) in "".join(line.split("  ")[0].strip() for line in said.getvalue().splitlines()[1:])
