@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.lint import actions, api, delivery, stores
+from deploy.lint import actions, api, delivery, quotas, stores
 from deploy.lint.finding import Finding, Remark, Rule, Subject
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ RULES = (
     Rule("KS018", "A physical name shared by environments", "error", stores.shared_names),
     Rule("KS019", "Set aside where no alarm looks", "warning", stores.set_aside_unseen),
     Rule("KS020", "An action that IAM does not know", "error", actions.unknown_action),
+    Rule("KS021", "Above a default quota", "warning", quotas.above_default),
 )
 
 

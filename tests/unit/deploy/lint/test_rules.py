@@ -60,6 +60,23 @@ def door(**settings: Any) -> dict[str, Any]:
     return {"streams": {"orders": {"who": "iam"}}, **settings}
 
 
+def doors(number: int) -> dict[str, Any]:
+    """A pipeline with so many streams, each with another function that lets into it."""
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:door"
+    keys = [f"s{one}" for one in range(number)]
+    streams = {key: {"who": "lambda", "function_arn": f"{arn}-{key}"} for key in keys}
+    return {"name": "shop", "streams": {key: {} for key in keys}, "ingest": {"streams": streams}}
+
+
+def reaching(number: int) -> dict[str, Any]:
+    """Two consumers with so many ways into one security group."""
+    ways = [{"security_group": "sg-0123456789abcdef0", "port": 1 + one // 2, "why": "x"} for one in range(number)]
+    table = many(2) | {"network": {}}
+    for side, name in enumerate(table["consumers"]):
+        table["consumers"][name] = {**table["consumers"][name], "reaches": ways[side::2]}
+    return table
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_configurations_of_this_repository_are_clean(case: str) -> None:
     given = pipeline(case)
@@ -154,6 +171,14 @@ def test_the_configurations_of_this_repository_are_clean(case: str) -> None:
         ("KS020", uses("kms:Decrpt"), uses("athena:Of")),  # whose actions are not listed
         ("KS020", uses("s3:PutObjcet"), uses("s3:putobject")),
         ("KS020", uses("dynamo:GetItem"), uses("rds-db:connect")),
+        ("KS021", doors(11), doors(10)),
+        (
+            "KS021",
+            shop(stream={"fan_out": [f"r{number}" for number in range(20)]}, fan_out=True),
+            shop(stream={"fan_out": [f"r{number}" for number in range(20)]}),
+        ),
+        ("KS021", reaching(61), reaching(60)),
+        ("KS021", many(10, reserved_concurrency=91), many(10, reserved_concurrency=90)),
     ],
 )
 def test_a_rule_finds_what_it_is_for_and_passes_over_what_is_allowed(
