@@ -34,7 +34,7 @@ def down(options: argparse.Namespace) -> int:
         showing.say({"result": asdict(taken), "notInTheFile": [state.name for state in strangers]})
         return OK
     to = showing.console()
-    to.print(f"{len(taken.stacks)} stacks deleted" if taken.stacks else "There was no stack")
+    to.print(f"{showing.counted(len(taken.stacks), 'stack')} deleted" if taken.stacks else "There was no stack")
     for name in taken.deleted:
         to.print(f"  deleted  {escape(name)}")
     for one in taken.left:

@@ -64,7 +64,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def _show(to: Console, stack: str, changes: tuple[Change, ...]) -> None:
-    to.print(f"[bold]{escape(stack)}[/bold]  {'no change' if not changes else f'{len(changes)} changes'}")
+    to.print(f"[bold]{escape(stack)}[/bold]  {showing.counted(len(changes), 'change') if changes else 'no change'}")
     for change in changes:
         because = f" [dim]({', '.join(map(escape, change.because))})[/dim]" if change.because else ""
         perhaps = "" if change.certain else " [red]perhaps; only doing it will show[/red]"

@@ -111,6 +111,11 @@ def reporter(*, as_json: bool) -> Lines | JsonLines:
     return JsonLines() if as_json else Lines()
 
 
+def counted(number: int, what: str) -> str:
+    """``1 change``, ``2 changes``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def mark(action: str) -> str:
     """A sign and a colour for what happens to a resource."""
     return f"{_MARKS[action]} {action}[/]"

@@ -708,6 +708,10 @@ def test_every_status_has_a_phase(status: str, phase: Phase) -> None:
     assert State("s", ID, status).phase is phase
 
 
+def test_one_is_told_as_one() -> None:
+    assert [showing.counted(number, "change") for number in (1, 2)] == ["1 change", "2 changes"]
+
+
 def test_the_next_command_says_where() -> None:
     options = argparse.Namespace(config=Path("a b.toml"), env="prod", region=None, endpoint_url="http://127.0.0.1:1")
     assert (
