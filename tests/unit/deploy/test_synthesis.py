@@ -142,15 +142,13 @@ def test_the_templates_of_this_repository_go_into_a_request(case: str) -> None:
 
 
 def test_a_template_that_is_too_large_is_refused_by_name() -> None:
-    def table(length: int) -> dict[str, Any]:
-        secrets = [f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{n}{'x' * length}" for n in range(60)]
-        use = {"actions": ["secretsmanager:GetSecretValue"], "arns": secrets}
-        consumer = {"stream": "orders", "handler": "a.b", "uses": [use]}
-        return {"name": "shop", "streams": {"orders": {}}, "consumers": {"totals": consumer}}
+    def table(origins: int) -> dict[str, Any]:
+        door = {"who": "iam", "cors_origins": [f"https://{n}.shop.example" for n in range(origins)]}
+        return {"name": "shop", "streams": {"orders": {}}, "ingest": {"streams": {"orders": door}}}
 
-    assert stacks(parse(table(900)))
-    with pytest.raises(TemplateTooLarge, match=r"shop-consumer-totals has 1,.* bytes.*divide the pipeline"):
-        stacks(parse(table(20_000)))
+    assert stacks(parse(table(100)))
+    with pytest.raises(TemplateTooLarge, match=r"shop-ingest has [1-9],.* bytes.*divide the pipeline"):
+        stacks(parse(table(10_000)))
 
 
 def test_the_deployment_of_the_api_is_new_whenever_its_document_is() -> None:
