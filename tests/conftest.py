@@ -12,8 +12,6 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
 _INTEGRATION = Path(__file__).with_name("integration")
-_INTEGRATION_S = 1200
-"""The longest take a minute or two on a machine that has nothing else to do: so long only that a hang ends."""
 
 # Other processes share the cores, so how long an example takes, to draw or to run, says nothing.
 _PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -41,14 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _INTEGRATION in item.path.parents:
             item.add_marker(pytest.mark.integration)
         if "localstack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.localstack)
-        if item.get_closest_marker("integration") and not config.getoption("--soak"):
-            item.add_marker(pytest.mark.timeout(_INTEGRATION_S))
 
 
 @pytest.fixture(scope="session")
