@@ -24,7 +24,7 @@ def test_checkov_finds_nothing_that_has_no_reason(tmp_path: Path) -> None:
     run = subprocess.run(
         [_CHECKOV, "--config-file", _SKIPS, "--directory", tmp_path, "--framework", "cloudformation", "--skip-download",
          "--quiet", "--compact", "--output", "json"],
-        capture_output=True, text=True, check=False, timeout=240,
+        capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
     report = json.loads(run.stdout)
 

@@ -98,7 +98,7 @@ def test_a_sum_that_is_wrong_is_told_and_fails(tmp_path: Path) -> None:
         assert path is not None
         with closing(sqlite3.connect(path, timeout=60)) as connection, connection:
             connection.execute("UPDATE delays SET delay_minutes = delay_minutes + 1 WHERE day = '2013-01-01'")
-        told, _ = process.communicate(timeout=240)
+        told, _ = process.communicate(timeout=600)
     assert process.returncode == 1
     summary = json.loads(told[told.index("{\n") : told.rindex("}") + 1])
     assert not summary["ok"]

@@ -69,10 +69,12 @@ def _open_files(pid: int) -> set[str]:
 
 
 def within_a_minute(holds: Callable[[], bool]) -> bool:
-    """Wait for something that another process does. The minute is for a machine under load."""
-    deadline = time.monotonic() + 60
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
+    """Wait for something that another process does.
+
+    The minute is for a machine under load, and is one of looks: it lasts longer where they take longer.
+    """
+    for _ in range(3_000):
+        if holds():
+            return True
         time.sleep(0.02)
-    return True
+    return holds()
