@@ -151,6 +151,14 @@ def test_a_template_that_is_too_large_is_refused_by_name() -> None:
         stacks(parse(table(10_000)))
 
 
+def test_a_stack_of_too_many_resources_is_refused_by_name() -> None:
+    reaches = [{"security_group": "sg-0123456789abcdef0", "port": 5000 + n, "why": "x"} for n in range(50)]
+    consumers = {f"c{n}": {"stream": "orders", "handler": "a.b", "reaches": reaches} for n in range(10)}
+    table = {"name": "shop", "streams": {"orders": {}}, "network": {}, "consumers": consumers}
+    with pytest.raises(TemplateTooLarge, match=r"shop-network has 5\d\d resources, .* takes 500: divide the pipeline"):
+        stacks(parse(table))
+
+
 def test_the_deployment_of_the_api_is_new_whenever_its_document_is() -> None:
     """API Gateway serves the copy that was deployed; only a new logical id makes a new copy."""
     table = {"name": "shop", "streams": {"orders": {}}, "ingest": {"streams": {"orders": {"who": "iam"}}}}
