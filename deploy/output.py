@@ -186,7 +186,8 @@ def show_problems(console: Console, error: InvalidConfiguration) -> None:
 
 
 def problems_json(error: InvalidConfiguration) -> dict[str, Any]:
-    return {"source": error.source, "problems": [asdict(problem) for problem in error.problems]}
+    problems = [asdict(problem) for problem in error.problems]
+    return {"error": "InvalidConfiguration", "source": error.source, "problems": problems}
 
 
 def as_json(value: Any) -> str:

@@ -37,7 +37,9 @@ def test_a_wrong_file_exits_with_1_since_2_means_changes(
     assert main([command, "--config", str(file)]) == 1
     assert "did you mean 'streams'?" in " ".join(capsys.readouterr().err.split())
     assert main([command, "--config", str(file), "--json"]) == 1
-    assert json.loads(capsys.readouterr().out)["problems"][0]["path"] == "stream"
+    told = json.loads(capsys.readouterr().out)
+    assert told["problems"][0]["path"] == "stream"
+    assert told["error"] == "InvalidConfiguration"  # as every other error has its name there
 
 
 @pytest.mark.parametrize("command", LIVE)
