@@ -57,7 +57,7 @@ def stack(pipeline: Pipeline, before: tuple[str, ...]) -> Stack | None:
         },
         _log_role() if ingest.manage_log_role else {},
         _keys(pipeline, ingest),
-        _authorizers(ingest),
+        _authorizers(pipeline, ingest),
         _web_acl(pipeline, ingest) if ingest.web_acl else {},
     )
     url = f"https://${{{API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{ingest.stage}"
@@ -274,9 +274,10 @@ def _keys(pipeline: Pipeline, ingest: Ingest) -> Resources:
     return resources
 
 
-def _authorizers(ingest: Ingest) -> Mapping[str, dict[str, Any]]:
-    """API Gateway may call the Lambda authorizers."""
-    functions = sorted({door.function_arn for door in ingest.streams.values() if door.function_arn})
+def _authorizers(pipeline: Pipeline, ingest: Ingest) -> Mapping[str, dict[str, Any]]:
+    """API Gateway may call the Lambda authorizers. One of another account or region has to say so itself."""
+    every = sorted({door.function_arn for door in ingest.streams.values() if door.function_arn})
+    functions = [function for function in every if not _elsewhere(pipeline, function)]
     return {
         f"Authorizer{number}Permission": resource(
             "AWS::Lambda::Permission",
@@ -289,6 +290,11 @@ def _authorizers(ingest: Ingest) -> Mapping[str, dict[str, Any]]:
         )
         for number, function in enumerate(functions, 1)
     }
+
+
+def _elsewhere(pipeline: Pipeline, function: str) -> bool:
+    region, account = function.split(":")[3:5]
+    return pipeline.region not in (None, region) or pipeline.account not in (None, account)
 
 
 def _web_acl(pipeline: Pipeline, ingest: Ingest) -> Mapping[str, dict[str, Any]]:

@@ -58,3 +58,20 @@ def test_another_vpc_deploys_the_private_api_anew() -> None:
     ]
     assert len(set[str]().union(*map(deployments, made))) == len(made)
     assert deployments(private(zones=3)) == deployments(private(zones=2))
+
+
+@pytest.mark.parametrize(
+    ("place", "ours"),
+    [
+        ({}, True),
+        ({"region": "eu-west-1", "account": "123456789012"}, True),
+        ({"region": "eu-west-2", "account": "123456789012"}, False),
+        ({"region": "eu-west-1", "account": "210987654321"}, False),
+    ],
+)
+def test_a_function_of_another_account_or_region_admits_api_gateway_itself(place: dict[str, Any], ours: bool) -> None:
+    """Lambda lets a stack give permissions on functions of its own account and region alone."""
+    door = {"who": "lambda", "function_arn": "arn:aws:lambda:eu-west-1:123456789012:function:door"}
+    made = api(ingest={"streams": {"orders": door}}, **place)
+    kinds = [one["Type"] for one in made.template["Resources"].values()]
+    assert ("AWS::Lambda::Permission" in kinds) is ours
