@@ -8,21 +8,20 @@ that its ``eventID`` makes: two shards that share one scope of a ledger never ta
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.batch import Batch
 from kstream.core.ledger_keys import key_digest
 from kstream.core.record import NO_HEADERS, Position, Record
-from kstream.runtimes.entries import check_each
+from kstream.runtimes.entries import read_each, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from kstream.runtimes.entries import Entry
 
 _PLACES = 10**20  # behind the sequence number: 64 bits have at most 20 digits
+_MOST_DIGITS = 109  # with those 20 as many as Kinesis has at most. DynamoDB has 40
 
 
 class ChangeRecord(Record):
@@ -30,52 +29,41 @@ class ChangeRecord(Record):
 
     ``data``           the entry as JSON: ``eventName``, ``dynamodb`` with ``Keys``, ``NewImage``, ``OldImage``, ...
     ``partition_key``  the item's ``Keys`` as JSON, always spelled the same: changes of one item have the same key.
+
+    Raises ``EventError`` naming the field that is not what DynamoDB Streams delivers.
     """
 
-    __slots__ = ("_entry",)
+    __slots__ = ("_entry", "_event_id")
 
-    def __init__(self, entry: Mapping[str, Any]) -> None:
-        change = entry["dynamodb"]
+    def __init__(self, entry: Entry) -> None:
+        entry.name("eventName")
+        change = entry.inner("dynamodb")
         super().__init__(
             b"",
-            partition_key=_json(change["Keys"], sort_keys=True),
-            sequence_number=change["SequenceNumber"],
+            partition_key=change.object_text("Keys"),
+            sequence_number=change.digits("SequenceNumber", most=_MOST_DIGITS),
             shard_id="",
-            stream_arn=entry["eventSourceARN"],
-            arrived_at=datetime.fromtimestamp(change["ApproximateCreationDateTime"], UTC),
+            stream_arn=entry.text("eventSourceARN"),
+            arrived_at=change.seconds("ApproximateCreationDateTime"),
             headers=NO_HEADERS,
         )
-        self._entry = entry
+        self._event_id = entry.name("eventID")
+        self._entry = entry.fields
         self._data = None
 
     @property
     def data(self) -> bytes:
         data = self._data
         if data is None:
-            data = self._data = _json(self._entry).encode()
+            data = self._data = to_json(self._entry).encode()
         return data
 
     @property
     def position(self) -> Position:
-        event = int.from_bytes(key_digest(self._entry["eventID"])[:8], "big")
+        event = int.from_bytes(key_digest(self._event_id)[:8], "big")
         return Position(int(self.sequence_number) * _PLACES + event)
 
 
 def batch_of(entries: Sequence[Any]) -> Batch:
     """The changes. Raises ``EventError`` naming the entry and the field that is not what DynamoDB Streams delivers."""
-    check_each(entries, "aws:dynamodb", _check)
-    return Batch.plain([ChangeRecord(entry) for entry in entries])
-
-
-def _check(entry: Entry) -> None:
-    entry.name("eventID")
-    entry.name("eventName")
-    change = entry.inner("dynamodb")
-    change.inner("Keys")
-    change.digits("SequenceNumber")
-    change.seconds("ApproximateCreationDateTime")
-
-
-def _json(value: object, *, sort_keys: bool = False) -> str:
-    # In ASCII: then it has its bytes, whatever characters an event holds.
-    return json.dumps(value, separators=(",", ":"), sort_keys=sort_keys)
+    return Batch.plain(read_each(entries, "aws:dynamodb", ChangeRecord))

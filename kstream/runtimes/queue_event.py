@@ -6,14 +6,13 @@ Form: Lambda developer guide, "Using Lambda with Amazon SQS". A FIFO queue is kn
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kstream.core.batch import Batch
 from kstream.core.errors import UndecodableRecord
 from kstream.core.ledger_keys import key_digest
 from kstream.core.record import Position, Record
-from kstream.runtimes.entries import check_each
+from kstream.runtimes.entries import read_each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,22 +31,25 @@ class MessageRecord(Record):
     ``partition_key``    its group, or its own id if it has none.
     ``sequence_number``  its ``messageId``; ``position`` is a number that the id makes.
     ``headers``          its attributes, as far as they are text or numbers, its id, and where SQS has one, its trace.
+
+    Raises ``EventError`` naming the field that is not what SQS delivers.
     """
 
-    __slots__ = ("_entry",)
+    __slots__ = ("_body",)
 
-    def __init__(self, entry: Mapping[str, Any]) -> None:
-        attributes = entry["attributes"]
+    def __init__(self, entry: Entry) -> None:
+        attributes, arn, message_id = entry.inner("attributes"), entry.text("eventSourceARN"), entry.name("messageId")
+        grouped = _is_fifo(arn) or attributes.fields.get("MessageGroupId")
         super().__init__(
             b"",
-            partition_key=attributes.get("MessageGroupId") or entry["messageId"],
-            sequence_number=entry["messageId"],
+            partition_key=attributes.name("MessageGroupId") if grouped else message_id,
+            sequence_number=message_id,
             shard_id="",
-            stream_arn=entry["eventSourceARN"],
-            arrived_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
-            headers=_headers(entry),
+            stream_arn=arn,
+            arrived_at=attributes.milliseconds("SentTimestamp"),
+            headers=_headers(entry.fields),
         )
-        self._entry = entry
+        self._body = entry.text("body")
         self._data = None
 
     @property
@@ -55,7 +57,7 @@ class MessageRecord(Record):
         data = self._data
         if data is None:
             try:
-                data = self._data = self._entry["body"].encode()
+                data = self._data = self._body.encode()
             except UnicodeEncodeError as error:
                 raise UndecodableRecord(f"the message's body has no UTF-8: {error}") from None
         return data
@@ -66,7 +68,7 @@ class MessageRecord(Record):
 
     def as_arrived(self) -> Record:
         return Record(
-            self._entry["body"].encode("utf-8", "surrogatepass"),
+            self._body.encode("utf-8", "surrogatepass"),
             partition_key=self.partition_key,
             sequence_number=str(self.position.sequence),
             shard_id=self.shard_id,
@@ -78,18 +80,12 @@ class MessageRecord(Record):
 
 def batch_of(entries: Sequence[Any]) -> Batch:
     """The messages. Raises ``EventError`` naming the entry and the field that is not what SQS delivers."""
-    check_each(entries, "aws:sqs", _check)
-    fifo = entries[0]["eventSourceARN"].endswith(".fifo")
-    return Batch.plain([MessageRecord(entry) for entry in entries], queue_order="partition_key" if fifo else "none")
+    messages = read_each(entries, "aws:sqs", MessageRecord)
+    return Batch.plain(messages, queue_order="partition_key" if _is_fifo(messages[0].stream_arn) else "none")
 
 
-def _check(entry: Entry) -> None:
-    entry.name("messageId")
-    entry.text("body")
-    attributes = entry.inner("attributes")
-    attributes.digits("SentTimestamp")
-    if entry.text("eventSourceARN").endswith(".fifo"):
-        attributes.name("MessageGroupId")
+def _is_fifo(queue_arn: str) -> bool:
+    return queue_arn.endswith(".fifo")
 
 
 def _headers(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -99,8 +99,38 @@ def wrong(*path: str, value: Any) -> dict[str, Any]:
             wrong("dynamodb", "ApproximateCreationDateTime", value="1"),
             r"Records\[1\]\.dynamodb\.ApproximateCreationDateTime is '1', not seconds",
         ),
+        *(
+            (
+                wrong("dynamodb", "ApproximateCreationDateTime", value=moment),
+                rf"Records\[1\]\.dynamodb\.ApproximateCreationDateTime is {moment}, not seconds of any year",
+            )
+            for moment in (float("nan"), float("inf"), -1e12)
+        ),
+        (
+            wrong("dynamodb", "SequenceNumber", value="9" * 5000),
+            r"Records\[1\]\.dynamodb\.SequenceNumber is '9{79}, not a number of at most 109 digits",
+        ),
+        (wrong("dynamodb", "Keys", value={"id": {"B": b"x"}}), r"Records\[1\]\.dynamodb\.Keys is {.*, not JSON"),
+        (wrong("dynamodb", "Keys", value={1: "x", "id": "y"}), r"Records\[1\]\.dynamodb\.Keys is {.*, not JSON"),
     ],
-    ids=["text", "source", "no-arn", "mixed", "event-id", "event-name", "change", "keys", "number", "time"],
+    ids=[
+        "text",
+        "source",
+        "no-arn",
+        "mixed",
+        "event-id",
+        "event-name",
+        "change",
+        "keys",
+        "number",
+        "time",
+        "nan",
+        "inf",
+        "before-year-1",
+        "huge",
+        "bytes",
+        "names",
+    ],
 )
 def test_what_is_no_change_is_named_by_its_index_and_field(entry: Any, message: str) -> None:
     with pytest.raises(EventError, match=message):

@@ -102,11 +102,20 @@ def wrong(*path: str, value: Any, kind: str = "sqs") -> dict[str, Any]:
         (wrong("attributes", value=None), r"Records\[1\] has no attributes object, but attributes, awsRegion, body"),
         (wrong("attributes", "SentTimestamp", value="now"), r"Records\[1\]\.attributes\.SentTimestamp is 'now', not"),
         (
+            wrong("attributes", "SentTimestamp", value="253402300800000"),
+            r"Records\[1\]\.attributes\.SentTimestamp is '253402300800000', not milliseconds of any year",
+        ),
+        (
+            wrong("attributes", "SentTimestamp", value="9" * 5000),
+            r"Records\[1\]\.attributes\.SentTimestamp is '9{79}, not a number of at most 20 digits",
+        ),
+        (wrong("attributes", "MessageGroupId", value=7), r"Records\[1\]\.attributes\.MessageGroupId is 7, not text"),
+        (
             wrong("attributes", "MessageGroupId", value=None, kind="sqs_fifo"),
             r"Records\[1\]\.attributes\.MessageGroupId is None, not text",
         ),
     ],
-    ids=["source", "mixed", "id", "body", "attributes", "sent", "group"],
+    ids=["source", "mixed", "id", "body", "attributes", "sent", "year-10000", "huge", "group", "fifo-group"],
 )
 def test_what_is_no_message_is_named_by_its_index_and_field(event: dict[str, Any], message: str) -> None:
     with pytest.raises(EventError, match=message):
