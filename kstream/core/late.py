@@ -37,6 +37,13 @@ class Late:
         self._held = {worker: lane for worker, lane in self._held.items() if not worker.done()}
         return self._held.keys()
 
+    def held_lanes(self, progress: Progress) -> list[Sequence[int]]:
+        """The batch's lanes that may not be started, as they are now."""
+        if not self.workers():
+            return []
+        held = set(self._held.values())
+        return [lane for lane in progress.lanes() if lane and progress.lane_name(lane[0]) in held]
+
     def free_lanes(self, progress: Progress) -> list[Sequence[int]]:
         """The batch's lanes that may be started. The others' records are left undone, for the next delivery."""
         lanes = progress.lanes()

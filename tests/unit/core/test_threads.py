@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kstream.core import threads
 from kstream.core.consumer import Consumer
 from kstream.core.errors import Reject
 from kstream.core.handler import Handler
@@ -189,8 +190,9 @@ class Stuck:
 
 
 def test_a_record_is_not_started_beside_its_own_earlier_delivery_nor_one_behind_it(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(threads, "LATE_GRACE", 0.01)
     with Stuck("partition_key") as case:
         assert (case.stuck.unfinished, case.stuck.out_of_time) == (2, True)
         again = case.process(entry(1, key="a"), entry(2, key="b"), entry(3, key="a"), entry(4, key="c"))
@@ -203,7 +205,27 @@ def test_a_record_is_not_started_beside_its_own_earlier_delivery_nor_one_behind_
         assert (last.done, last.checkpoint) == (3, None)
 
 
-def test_what_waits_is_the_shard_or_the_key_in_every_shard_or_the_record_as_the_order_is() -> None:
+@pytest.mark.parametrize("ordering", ["shard", "partition_key", "none"])
+def test_a_lane_that_comes_free_while_a_batch_is_at_work_is_worked_off_in_it(
+    ordering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answered at once, it would come back at once, and use up the retries of the event source mapping."""
+    monkeypatch.setattr(threads, "LATE_GRACE", 30)
+    with Stuck(ordering) as case:
+        case.script.before = lambda record: case.go.set() if place_of(record) == (4, 0) else None
+        ends = threading.Timer(SOON / 3, case.go.set)  # in a shard's order nobody else would
+        ends.start()
+        outcome = case.process(entry(1, key="a"), entry(2, key="b"), entry(3, key="a"), entry(4, key="c"))
+        ends.join()
+        assert (outcome.done, outcome.checkpoint) == (4, None)
+        assert max(case.script.attempts.values()) == 2
+        assert case.script.attempts[3, 0] == 1
+
+
+def test_what_waits_is_the_shard_or_the_key_in_every_shard_or_the_record_as_the_order_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "LATE_GRACE", 0.01)
     elsewhere = "shardId-000000000008"
     for ordering, started in (("shard", {5}), ("partition_key", {4, 6}), ("none", {3, 4, 5, 6})):
         with Stuck(ordering) as case:
