@@ -33,7 +33,7 @@ class ChangeRecord(Record):
     Raises ``EventError`` naming the field that is not what DynamoDB Streams delivers.
     """
 
-    __slots__ = ("_entry", "_event_id")
+    __slots__ = ("_change", "_event_id")
 
     def __init__(self, entry: Entry) -> None:
         entry.name("eventName")
@@ -48,14 +48,14 @@ class ChangeRecord(Record):
             headers=NO_HEADERS,
         )
         self._event_id = entry.name("eventID")
-        self._entry = entry.fields
+        self._change = entry.fields
         self._data = None
 
     @property
     def data(self) -> bytes:
         data = self._data
         if data is None:
-            data = self._data = to_json(self._entry).encode()
+            data = self._data = to_json(self._change).encode()
         return data
 
     @property

@@ -13,6 +13,7 @@ import pytest
 from kstream.core.dead_letter import DeadLetter
 from kstream.core.errors import EventError
 from kstream.core.ports import stream_name
+from kstream.core.record import arrivals
 from kstream.redrive.item import item_of
 from kstream.runtimes.lambda_event import batch_of
 from kstream.testing import dynamodb_event
@@ -36,6 +37,10 @@ def test_a_change_is_a_record_of_its_item() -> None:
     assert removed.json()["userIdentity"]["principalId"] == "dynamodb.amazonaws.com"
     assert (inserted.shard_id, stream_name(inserted.stream_arn), dict(inserted.headers)) == ("", "Orders", {})
     assert inserted.data.isascii()
+
+
+def test_when_changes_were_made_is_told_as_of_any_records() -> None:
+    assert arrivals(batch_of(deepcopy(GOLDEN)).records)[1] == datetime(2025, 12, 31, 12, 4, 5, 500_000, UTC).timestamp()
 
 
 def test_the_key_of_an_item_is_spelled_the_same_in_whatever_order_its_attributes_come() -> None:
