@@ -168,7 +168,7 @@ class Progress:
                 undone.append(record.sequence_number)
                 if self.batch.queue_order == "partition_key":
                     groups.add(record.outer_key)
-        return tuple(undone)
+        return tuple(dict.fromkeys(undone))  # a message may be in the batch twice
 
     @property
     def has_undone(self) -> bool:

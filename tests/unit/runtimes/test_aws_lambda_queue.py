@@ -248,6 +248,14 @@ def test_what_a_batch_handler_did_behind_a_failure_is_not_deleted_before_it_and_
     assert handler.calls == [["0 done", "1 fails", "2 done", "3 done", "4 fails"], ["1 fails", "4 fails"]]
 
 
+def test_a_message_that_is_in_the_batch_twice_is_answered_once() -> None:
+    function = on_lambda(Consumer(Fated, retry=ONCE))
+    [message] = sqs_event(["0 fails"])["Records"]
+    assert function({"Records": [message, message]}) == {
+        "batchItemFailures": [{"itemIdentifier": message["messageId"]}]
+    }
+
+
 def test_near_the_deadline_what_was_not_tried_is_answered() -> None:
     clock = VirtualClock()
 
@@ -305,6 +313,17 @@ def test_a_handlers_own_idempotency_key_tells_a_producers_duplicates_in_a_queue_
     assert function(sqs_event(["0 done", "1 done", "0 done"])) == {"batchItemFailures": []}
     assert function(sqs_event(["0 done"], first_message=9)) == {"batchItemFailures": []}
     assert handler.done == ["0", "1"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_records_id_as_its_key_tells_copies_of_a_message_in_one_batch(way: Way) -> None:
+    handler = handler_for(way)
+    keyed = type("Keyed", (type(handler),), {"idempotency_key": lambda self, record: record.id})()
+    function = on_lambda(Consumer(keyed, ledger=MemoryLedger(), max_workers=workers_for(way)))
+    [message] = sqs_event(["0 done"])["Records"]
+    assert function({"Records": [message, message]}) == {"batchItemFailures": []}
+    function.close()
+    assert keyed.done == ["0"]
 
 
 def test_log_lines_name_the_message_and_its_queue(caplog: pytest.LogCaptureFixture) -> None:
