@@ -64,13 +64,13 @@ class AsyncRunner:
         self._loop.run(self._run(run), context=contextvars.copy_context())
 
     def close(self) -> None:
-        self._workers.retire()
         if self._late.workers():
             self._loop.run(self._let_go(CANCEL_GRACE))
         if self._late.workers():
             self._loop.get_loop().close()  # an orderly end would wait for them for ever
         else:
             self._loop.close()
+        self._workers.retire()  # last: what was let go may have had something to write
 
     async def _run(self, run: Run) -> None:
         if self._late.workers():

@@ -241,6 +241,19 @@ def test_what_never_ends_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixtu
     assert [record.name for record in caplog.records] == ["asyncio"]
 
 
+def test_what_ends_while_it_is_let_go_is_still_written_to_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    handler, clock, ledger = Lingers(), VirtualClock(), NotedLedger()
+    consumer = Consumer(handler, ordering="partition_key", max_workers=2, ledger=ledger, mode="full")
+    processor = processor_of(consumer, clock=clock)
+    assert processor.process(batch(entry(2))).done == 1  # so there is a thread, which has nothing in hand any more
+    processor.process(batch(entry(1)), deadline=clock.monotonic() + SOON)
+    assert (1, 0) not in ledger.places
+    handler.go.set()
+    monkeypatch.setattr("kstream.core.asynchronous.CANCEL_GRACE", 60)
+    processor.close()
+    assert (1, 0) in ledger.places
+
+
 class LateBatch(BatchHandler):
     async def process(self, records: Any) -> None:
         try:
