@@ -107,8 +107,7 @@ def _streams(pipeline: Pipeline) -> Iterator[Cost]:
 
 def _fan_out(pipeline: Pipeline, key: str) -> Iterator[Cost]:
     stream = pipeline.streams[key]
-    names = [name for name, consumer in pipeline.consumers.items() if consumer.stream == key and consumer.fan_out]
-    for name in [*stream.fan_out, *names]:
+    for name in pipeline.readers(key):
         what = f"Enhanced fan-out of {pipeline.stream_name(key)} to {name}"
         # An on-demand stream's shards are not known, and it has another price, by gigabyte alone.
         monthly = stream.shards * HOURS * FAN_OUT_SHARD_HOUR if stream.shards else None

@@ -120,8 +120,7 @@ class Pipeline(Table):
 
     def _reader_complaints(self) -> Iterator[Complaint]:
         for key, stream in self.streams.items():
-            own = [name for name, consumer in self.consumers.items() if consumer.fan_out and consumer.stream == key]
-            number, most = len(own) + len(stream.fan_out), _READERS[stream.mode]
+            number, most = len(self.readers(key)), _READERS[stream.mode]
             if number > most:
                 has = f"with the consumers that read with fan_out = true the stream has {number} registered readers"
                 yield f"streams.{key}.fan_out", f"{has}, and Kinesis takes {most} of a stream that is {stream.mode}"
@@ -134,6 +133,11 @@ class Pipeline(Table):
     def stream_name(self, key: str) -> str:
         """What producers call a stream of this file."""
         return self.streams[key].physical_name or (f"{key}-{self.environment}" if self.environment else key)
+
+    def readers(self, key: str) -> list[str]:
+        """Who is registered with a stream of this file: those it names itself, and the consumers with enhanced fan-out."""
+        own = [name for name, consumer in self.consumers.items() if consumer.stream == key and consumer.fan_out]
+        return [*self.streams[key].fan_out, *own]
 
     @property
     def locks_of_tracing(self) -> str:

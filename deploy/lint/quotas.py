@@ -49,10 +49,8 @@ def _authorizers(subject: Subject) -> Iterator[Remark]:
 
 
 def _readers(subject: Subject) -> Iterator[Remark]:
-    pipeline = subject.pipeline
-    for key, stream in pipeline.streams.items():
-        own = sum(consumer.fan_out and consumer.stream == key for consumer in pipeline.consumers.values())
-        number = own + len(stream.fan_out)
+    for key in subject.pipeline.streams:
+        number = len(subject.pipeline.readers(key))
         if number > _READERS:
             yield Remark(
                 key,
