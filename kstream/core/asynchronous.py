@@ -55,7 +55,7 @@ class AsyncRunner:
         self._late = Late()
 
     def run(self, run: Run) -> None:
-        if _inside_another():
+        if in_event_loop():
             raise RuntimeError(
                 "async def process needs an event loop of its own, which cannot run inside another: call this from a plain "
                 "def, or by await asyncio.to_thread(...)"
@@ -134,7 +134,8 @@ class AsyncRunner:
         await asyncio.wait(cast("Collection[asyncio.Task[None]]", self._late.workers()), timeout=seconds)
 
 
-def _inside_another() -> bool:
+def in_event_loop() -> bool:
+    """Whether this thread runs one."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

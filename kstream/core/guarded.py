@@ -49,7 +49,7 @@ class GuardedLedger:
         return done
 
     def save(self, scope: Scope, done: Mapping[int, int]) -> None:
-        self._done(self._ledger.save, self._guard.call(self._ledger.save, scope, done))
+        self._guard.do(self._ledger.save, scope, done, wanted="None, with it saved")
 
     def load_keys(self, scope: Scope, keys: Collection[str]) -> Collection[str]:
         known: object = self._guard.call(self._ledger.load_keys, scope, keys)
@@ -63,11 +63,7 @@ class GuardedLedger:
         return known
 
     def save_keys(self, scope: Scope, keys: Collection[str]) -> None:
-        self._done(self._ledger.save_keys, self._guard.call(self._ledger.save_keys, scope, keys))
-
-    def _done(self, method: Callable[..., object], answer: object) -> None:
-        if answer is False or isawaitable(answer):
-            raise self._guard.broken(method, answer, "None, with it saved")
+        self._guard.do(self._ledger.save_keys, scope, keys, wanted="None, with it saved")
 
 
 class GuardedSink:
@@ -78,9 +74,7 @@ class GuardedSink:
         self._guard = Guard(DeadLetterError)
 
     def put(self, letter: DeadLetter) -> None:
-        answer: object = self._guard.call(self._sink.put, letter)
-        if answer is False or isawaitable(answer):
-            raise self._guard.broken(self._sink.put, answer, "None, with the letter stored")
+        self._guard.do(self._sink.put, letter, wanted="None, with the letter stored")
 
 
 class Guard:
@@ -97,6 +91,12 @@ class Guard:
             raise
         except Exception as error:
             raise self.told(method, error) from error
+
+    def do(self, method: Callable[..., object], *args: object, wanted: str) -> None:
+        """Calls what has done it all once it returns. One that says False, or would have to be awaited, has not."""
+        answer = self.call(method, *args)
+        if answer is False or isawaitable(answer):
+            raise self.broken(method, answer, wanted)
 
     def told(self, method: Callable[..., object], error: Exception) -> Exception:
         """What stands for ``error``, which this method may not raise."""

@@ -23,9 +23,14 @@ def stream_name(arn: str) -> str:
     Of a table's stream it is the table's name, and of a queue the queue's.
     """
     _, table, path = arn.partition(":table/")
-    if not table and arn.split(":", 3)[2:3] == ["sqs"]:
+    if not table and service_name(arn) == "sqs":
         return arn.rpartition(":")[2]
     return (path or arn.rpartition(":stream/")[2]).partition("/")[0]
+
+
+def service_name(arn: str) -> str:
+    """The AWS service in an ARN; empty for what is none."""
+    return "".join(arn.split(":", 3)[2:3])
 
 
 class Scope(NamedTuple):

@@ -13,6 +13,7 @@ from kstream.core.errors import UndecodableRecord
 from kstream.core.ledger_keys import key_digest
 from kstream.core.record import Position, Record
 from kstream.runtimes.entries import read_each
+from kstream.telemetry.trace_context import AMZN_TRACE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MESSAGE_ID = "AWS.MessageId"
 """The header with a message's id. No attribute that a producer gives can have this name: SQS keeps ``AWS.`` for itself."""
-TRACE_ID = "X-Amzn-Trace-Id"
 
 
 class MessageRecord(Record):
@@ -91,7 +91,7 @@ def _is_fifo(queue_arn: str) -> bool:
 def _headers(entry: Mapping[str, Any]) -> dict[str, str]:
     headers = {}
     if isinstance(trace := entry["attributes"].get("AWSTraceHeader"), str):
-        headers[TRACE_ID] = trace
+        headers[AMZN_TRACE_ID] = trace
     given = entry.get("messageAttributes")
     for name, attribute in given.items() if isinstance(given, dict) else ():
         # Of a binary one there is none.

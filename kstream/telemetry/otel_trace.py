@@ -17,6 +17,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from kstream.core.ports import service_name
 from kstream.telemetry import otel_names as names
 from kstream.telemetry.notes import key_of, value_of
 from kstream.telemetry.producers import producer_of, producers_of
@@ -145,7 +146,7 @@ def open_batch(provider: TracerProvider | None, context: BatchContext, *, error_
     tracer = get_tracer("kstream", tracer_provider=provider)
     scope, outers = context.scope, context.batch.outers
     stream = scope.stream
-    other = names.OTHER_SYSTEMS.get("".join(scope.stream_arn.split(":", 3)[2:3]))
+    other = names.OTHER_SYSTEMS.get(service_name(scope.stream_arn))
     facts: dict[str, Value] = {
         names.MESSAGING_SYSTEM: other or names.SYSTEM,
         names.OPERATION_TYPE: "process",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from kstream.core.asynchronous import in_event_loop
 from kstream.core.consumer import Consumer
 from kstream.core.errors import ConfigurationError
 from kstream.core.given import check_number
 from kstream.core.mapping import EventSourceMapping
 from kstream.testing.simulator.faults import Faults
-from kstream.testing.simulator.world import in_event_loop
 
 
 def check_given(

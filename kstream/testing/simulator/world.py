@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
+from kstream.core.asynchronous import in_event_loop
 from kstream.core.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -170,15 +170,3 @@ class World:
         else:
             self.meanwhile.turn()
         self.trace.now = self.clock.monotonic()
-
-
-def in_event_loop() -> bool:
-    """Whether this thread runs one."""
-    asyncio = sys.modules.get("asyncio")  # who has not imported it runs no loop
-    if asyncio is None:
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
