@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 DEFAULT_TTL = timedelta(days=8)
 """A day, a stream's usual retention, plus seven, the longest maximum record age of an event source mapping.
 
-A stream that retains its records for longer needs more: retention plus maximum record age.
+A stream that retains its records for longer needs more: retention plus maximum record age. So does a queue that keeps its
+messages for longer.
 """
 
 
