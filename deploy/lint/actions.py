@@ -39,7 +39,7 @@ def unknown_action(subject: Subject) -> Iterator[Remark]:
     for name, consumer in subject.pipeline.consumers.items():
         for number, use in enumerate(consumer.uses):
             for action in use.actions:
-                if wrong := _wrong(action):
+                if (wrong := _wrong(action)) is not None:
                     yield Remark(
                         name,
                         f"consumers.{name}.uses[{number}].actions",
@@ -48,7 +48,8 @@ def unknown_action(subject: Subject) -> Iterator[Remark]:
 
 
 def _wrong(action: str) -> str | None:
-    """The rest of the sentence; None if nothing is wrong with it. IAM tells no capitals from small letters."""
+    """The rest of the sentence, which may be empty; None if nothing is wrong with it. IAM tells no capitals from small
+    letters."""
     service, _, what = action.partition(":")
     if service not in known():
         return f": there is no service {service!r}{nearest(service, known())}"
