@@ -85,8 +85,9 @@ class AsyncRunner:
             log(WARNING, "the batch waits: an earlier one is still under way")
             return
         beside = self._workers
-        work = _batch(run, beside) if self._batch_handler else _run_lane(run, range(len(run.progress.states)), beside)
-        await self._until_deadline(run, {asyncio.ensure_future(work): _Hand()})
+        everything = range(len(run.progress.states))
+        work = partial(_batch, run, beside) if self._batch_handler else partial(_run_lane, run, everything, beside)
+        await self._until_deadline(run, {asyncio.ensure_future(_to_its_end(run, work)): _Hand()})
 
     async def _side_by_side(self, run: Run) -> None:
         lanes = self._late.free_lanes(run.progress)
@@ -98,16 +99,17 @@ class AsyncRunner:
 
     async def _work_off(self, run: Run, lanes: Sequence[Sequence[int]]) -> None:
         waiting = deque(lanes)
-        hands = [_Hand() for _ in range(min(run.max_workers, len(lanes)))]
-        await self._until_deadline(
-            run, {asyncio.ensure_future(hand.work(run, waiting, self._workers)): hand for hand in hands}
-        )
+        tasks: dict[asyncio.Task[BaseException | None], _Hand] = {}
+        for _ in range(min(run.max_workers, len(lanes))):
+            hand = _Hand()
+            tasks[asyncio.ensure_future(_to_its_end(run, partial(hand.work, run, waiting, self._workers)))] = hand
+        await self._until_deadline(run, tasks)
 
-    async def _until_deadline(self, run: Run, tasks: Mapping[asyncio.Task[None], _Hand]) -> None:
+    async def _until_deadline(self, run: Run, tasks: Mapping[asyncio.Task[BaseException | None], _Hand]) -> None:
         if not tasks:
             return
         left = run.deadline - run.clock.monotonic()
-        finished: Collection[asyncio.Task[None]] = ()
+        finished: Collection[asyncio.Task[BaseException | None]] = ()
         try:
             finished, late = await asyncio.wait(tasks, timeout=None if left == float("inf") else max(0.0, left))
             if late:
@@ -127,8 +129,8 @@ class AsyncRunner:
                     task.cancel()
                     self._late.keep(task, None if hand.index is None else run.progress.lane_name(hand.index))
         for task in tasks:
-            if task in finished:
-                task.result()
+            if task in finished and (exits := task.result()) is not None:
+                raise exits
 
     async def _let_go(self, seconds: float) -> None:
         await asyncio.wait(cast("Collection[asyncio.Task[None]]", self._late.workers()), timeout=seconds)
@@ -143,7 +145,18 @@ def in_event_loop() -> bool:
     return True
 
 
-def _look_at(task: asyncio.Task[None]) -> None:
+async def _to_its_end(run: Run, work: Callable[[], Awaitable[None]]) -> BaseException | None:
+    """What it ends the process with, if it does. Raised in a task, that would leave the loop at once, and in the loop what
+    waits for the task: it would go on within the next batch."""
+    try:
+        await work()
+    except (SystemExit, KeyboardInterrupt) as error:
+        run.progress.stop()
+        return error
+    return None
+
+
+def _look_at(task: asyncio.Task[BaseException | None]) -> None:
     """Or asyncio would log its exception, which whoever waits for it has raised already, whenever it is collected."""
     if not task.cancelled():
         task.exception()

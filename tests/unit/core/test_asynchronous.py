@@ -94,6 +94,29 @@ def test_one_event_loop_serves_all_batches() -> None:
     assert len(set(map(id, loops))) == 1
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_handler_that_exits_ends_its_own_batch_and_not_the_next_one(error: type[BaseException], workers: int) -> None:
+    """asyncio leaves its loop at once for such an error, and what stood in the loop would go on with the next batch."""
+    tried: list[Place] = []
+
+    class Exits(Handler):
+        async def process(self, record: Record) -> None:
+            tried.append(place_of(record))
+            if len(tried) == 1:
+                raise error
+            await asyncio.sleep(0)
+
+    given_batch = batch(entry(1, key="a"), entry(2, key="b"), entry(3, key="a"))
+    processor = processor_of(Consumer(Exits, ordering="partition_key", max_workers=workers))
+    with pytest.raises(error):
+        processor.process(given_batch)
+    left = len(tried)
+    assert processor.process(given_batch).done == 3
+    assert sorted(tried[left:]) == [(1, 0), (2, 0), (3, 0)]
+    processor.close()
+
+
 def test_inside_another_event_loop_it_says_what_to_do() -> None:
     script = Script()
     processor = processor_of(Consumer(handler_for("async", script)))
