@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from hashlib import md5
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -42,8 +43,10 @@ def dynamodb_event(
 
     A change is a new item, or a pair: the item as it was and as it became, either of them None. An item is a dictionary of
     plain values: text, numbers, bytes, booleans, None, lists, dictionaries, sets. ``keys`` names the attributes of the
-    table's key. Raises ``ValueError`` for an item without them, or no item at all, ``TypeError`` for other values.
+    table's key. Raises ``ValueError`` for an item without them, or no item at all, ``TypeError`` for other values
+    and for one change that is not in a list.
     """
+    _check_several("changes", changes)
     return {"Records": [
         _change(*(change if isinstance(change, tuple) else (None, change)), keys, stream_arn, first_sequence_number + index)
         for index, change in enumerate(changes)
@@ -58,8 +61,10 @@ def sqs_event(
     A message is a body, alone or with its message group; text stands for itself, a dictionary or a list for its JSON. A
     ``Record`` gives its payload, its headers as attributes and, in a FIFO queue, its partition key as the group. Without
     one the group is ``group-<index>``. Ids are numbered upwards from ``first_message``.
-    Raises ``UnicodeDecodeError`` for bytes that are not UTF-8, ``TypeError`` for anything else.
+    Raises ``UnicodeDecodeError`` for bytes that are not UTF-8, ``TypeError`` for anything else, also one body
+    that is not in a list.
     """
+    _check_several("messages", messages)
     fifo = queue_arn.endswith(".fifo")
     made = []
     for index, message in enumerate(messages):
@@ -74,6 +79,12 @@ def sqs_event(
             body = payload_bytes(message).decode()
         made.append(_message(body, group, headers, queue_arn, first_message + index))
     return {"Records": made}
+
+
+def _check_several(name: str, given: object) -> None:
+    # One of them would pass as many: text as its letters, a dictionary as its keys.
+    if isinstance(given, str | bytes | Mapping):
+        raise TypeError(f"{name}={given!r} is one: give a list of them, as in [{given!r}]")
 
 
 def _change(old: Item | None, new: Item | None, keys: Sequence[str], stream_arn: str, sequence: int) -> dict[str, Any]:
@@ -108,7 +119,7 @@ def _attribute(value: object) -> dict[str, Any]:
             return {"BOOL": value}
         case str():
             return {"S": value}
-        case int() | float() | Decimal():
+        case int() | float() | Decimal() if isfinite(value):
             return {"N": str(value)}
         case bytes():
             return {"B": b64encode(value).decode()}

@@ -67,7 +67,11 @@ def test_values_are_written_under_their_types() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [object(), set(), {"a", 1}, {True}], ids=["object", "empty", "mixed", "booleans"])
+@pytest.mark.parametrize(
+    "value",
+    [object(), set(), {"a", 1}, {True}, float("nan"), Decimal("Infinity")],
+    ids=["object", "empty", "mixed", "booleans", "nan", "infinity"],
+)
 def test_what_dynamodb_cannot_hold_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="DynamoDB has no type for"):
         dynamodb_event([{"id": "a", "value": value}])
@@ -117,3 +121,10 @@ def test_what_is_no_body_is_refused() -> None:
         sqs_event([b"\xff"])
     with pytest.raises(TypeError, match="not int"):
         sqs_event([3])  # type: ignore[list-item]
+
+
+def test_one_message_or_change_is_not_taken_for_many() -> None:
+    with pytest.raises(TypeError, match=r"messages='abc' is one: give a list of them, as in \['abc'\]"):
+        sqs_event("abc")
+    with pytest.raises(TypeError, match=r"changes=\{'id': 1\} is one: give a list of them, as in \[\{'id': 1\}\]"):
+        dynamodb_event({"id": 1})  # type: ignore[dict-item]
