@@ -26,6 +26,7 @@ class RequestAuth(httpx.Auth):
     def __init__(self, auths: Together) -> None:
         # A signature is of the headers that there are: so who sets some comes first.
         self._auths = sorted(auths, key=lambda auth: isinstance(auth, Signer))
+        self._signers = [auth for auth in auths if isinstance(auth, Signer)]
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         for auth in self._auths:
@@ -35,6 +36,8 @@ class RequestAuth(httpx.Auth):
         if response.status_code == 401:
             renewed = [_nothing_to_await(_renew(auth, request)) for auth in self._auths]
             if any(renewed):
+                for signer in self._signers:
+                    _apply(signer, request)
                 yield request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
@@ -44,6 +47,8 @@ class RequestAuth(httpx.Auth):
         if response.status_code == 401:
             renewed = [await _renew_awaited(auth, request) for auth in self._auths]
             if any(renewed):
+                for signer in self._signers:
+                    await _apply_awaited(signer, request)
                 yield request
 
 

@@ -120,6 +120,17 @@ def test_a_signature_is_of_the_api_key_beside_it(mode: str, turned: bool) -> Non
     assert "x-api-key" in request.headers["authorization"]
 
 
+@both
+def test_a_signature_is_made_anew_of_a_token_that_is(mode: str) -> None:
+    class Sealed:
+        def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+            return {"x-seal": f"of {headers['authorization']}"}
+
+    api, issuer = Api(lambda headers: headers["authorization"] == "Bearer token-2"), Issuer()
+    put(api, (Sealed(), BearerToken(issuer)), mode)
+    assert [request.headers["x-seal"] for request in api.requests] == ["of Bearer token-1", "of Bearer token-2"]
+
+
 @pytest.mark.parametrize("auth", [(), ("user", "password"), (ApiKey("a key"), None), [ApiKey("a key")]])
 def test_a_tuple_of_what_is_no_auth_is_told_at_once(auth: Any) -> None:
     for client in (IngestClient, AsyncIngestClient):
