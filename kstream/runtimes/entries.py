@@ -57,9 +57,11 @@ class Entry:
         self._where = where
 
     def inner(self, name: str) -> Entry:
-        found = self.fields.get(name)
-        if not isinstance(found, dict):
+        if name not in self.fields:
             raise EventError(f"{self._where} has no {name} object, but {fields_in(self.fields)}; {REMEDY}")
+        found = self.fields[name]
+        if not isinstance(found, dict):
+            raise self._wrong(name, "an object")
         return Entry(found, f"{self._where}.{name}")
 
     def text(self, name: str) -> str:

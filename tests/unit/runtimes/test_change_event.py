@@ -97,8 +97,12 @@ def wrong(*path: str, value: Any) -> dict[str, Any]:
         (wrong("eventSourceARN", value="arn:other"), "mixes records of arn:aws:dynamodb:.* and arn:other"),
         (wrong("eventID", value=""), r"Records\[1\]\.eventID is '', not a name"),
         (wrong("eventName", value=7), r"Records\[1\]\.eventName is 7, not text"),
-        (wrong("dynamodb", value=[]), r"Records\[1\] has no dynamodb object, but awsRegion, "),
-        (wrong("dynamodb", "Keys", value=None), r"Records\[1\]\.dynamodb has no Keys object, but Approx"),
+        (wrong("dynamodb", value=[]), r"Records\[1\]\.dynamodb is \[\], not an object"),
+        (wrong("dynamodb", "Keys", value=None), r"Records\[1\]\.dynamodb\.Keys is None, not an object"),
+        (
+            {**GOLDEN["Records"][0], "dynamodb": {"SequenceNumber": "1"}},
+            r"Records\[1\]\.dynamodb has no Keys object, but SequenceNumber",
+        ),
         (wrong("dynamodb", "SequenceNumber", value="1x"), r"Records\[1\]\.dynamodb\.SequenceNumber is '1x', not a num"),
         (
             wrong("dynamodb", "ApproximateCreationDateTime", value="1"),
@@ -127,6 +131,7 @@ def wrong(*path: str, value: Any) -> dict[str, Any]:
         "event-name",
         "change",
         "keys",
+        "no-keys",
         "number",
         "time",
         "nan",

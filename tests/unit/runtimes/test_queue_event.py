@@ -99,7 +99,7 @@ def wrong(*path: str, value: Any, kind: str = "sqs") -> dict[str, Any]:
         (wrong("eventSourceARN", value="arn:other"), "mixes records of arn:aws:sqs:.*:jobs and arn:other"),
         (wrong("messageId", value=""), r"Records\[1\]\.messageId is '', not a name"),
         (wrong("body", value=None), r"Records\[1\]\.body is None, not text"),
-        (wrong("attributes", value=None), r"Records\[1\] has no attributes object, but attributes, awsRegion, body"),
+        (wrong("attributes", value=None), r"Records\[1\]\.attributes is None, not an object"),
         (wrong("attributes", "SentTimestamp", value="now"), r"Records\[1\]\.attributes\.SentTimestamp is 'now', not"),
         (
             wrong("attributes", "SentTimestamp", value="253402300800000"),
