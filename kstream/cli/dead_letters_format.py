@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from kstream.redrive.named_records import Found
 
 _COLUMNS = ("when", "consumer", "id", "position", "key", "reason", "error", "attempts", "size")
+_LEFT_OUT = ("position", "attempts", "error")
+_UNBROKEN = ("id", "size")
+_GAP = 2
 _ROW_BYTES = 16
 
 
@@ -70,26 +74,43 @@ def item_json(
 
 
 class ItemTable:
-    """Rows on a terminal; in a pipe a line for each, its columns apart by tabs."""
+    """Rows on a terminal; in a pipe a line for each, its columns apart by tabs.
+
+    A terminal that is too narrow for all is not shown what can best be left to ``show``; and an id is never broken, since
+    it is there to be copied.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._table: Table | None = None
-        if output.terminal and not output.json:
-            self._table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-            for name in _COLUMNS:
-                self._table.add_column(name, overflow="fold", justify="right" if name in _COLUMNS[-2:] else "left")
+        self._rows: list[list[str]] | None = [] if output.terminal and not output.json else None
 
     def add(self, item: Item, state: str) -> None:
         cells = _cells(item, state)
-        if self._table is None:
+        if self._rows is None:
             self._output.line(Text("\t".join(cells)))
         else:
-            self._table.add_row(*(Text(cell) for cell in cells))
+            self._rows.append([cells[0].replace("T", " ").replace("+00:00", "Z"), *cells[1:]])
 
     def close(self) -> None:
-        if self._table is not None and self._table.row_count:
-            self._output.console.print(self._table)
+        if not self._rows:
+            return
+        columns = list(zip(_COLUMNS, *self._rows, strict=True))
+        for name in _LEFT_OUT:
+            if sum(max(map(cell_len, column)) + _GAP for column in columns) <= self._output.console.width:
+                break
+            columns = [column for column in columns if column[0] != name]
+        table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="dim")
+        for name, *_ in columns:
+            table.add_column(
+                name,
+                overflow="fold",
+                min_width=len(name),
+                no_wrap=name in _UNBROKEN,
+                justify="right" if name in _COLUMNS[-2:] else "left",
+            )
+        for row in zip(*(cells for _, *cells in columns), strict=True):
+            table.add_row(*map(Text, row))
+        self._output.console.print(table)
 
 
 def item_table(output: Output) -> ItemTable:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from kstream.cli.app import build
-from kstream.cli.dead_letters_format import payload_lines, printable
+from kstream.cli.dead_letters_format import ItemTable, payload_lines, position_of, printable
+from kstream.cli.output import Output
+from kstream.redrive.directory_source import DirectorySource
 from kstream.runtimes.lambda_event import batch_of
 from kstream.stores.directory import DirectoryDeadLetters
 from kstream.testing import sqs_event
@@ -64,6 +68,29 @@ def test_by_default_every_consumers_letters_of_this_directory_are_listed(sink: D
     ]  # fmt: skip
     assert [line.split("\t")[1] for line in lines[:3]] == ["Other", "Totals", "Totals"]
     assert lines[3].startswith("3 in dir:")
+
+
+@pytest.mark.parametrize("width", [80, 100, 300])
+def test_an_id_can_be_copied_from_the_table_of_a_narrow_terminal(
+    width: int, sink: DirectoryDeadLetters, tmp_path: Path
+) -> None:
+    sink.put(letter(2, key="00ecf7a5-e6bd-42d6-9f5b-e49a124f89a9", reason="the payload is not JSON: line 1 column 1"))
+    told = io.StringIO()
+    output = Output()
+    output.console = Console(width=width, force_terminal=True, color_system=None, file=told)
+    table = ItemTable(output)
+    items = list(DirectorySource(tmp_path / ".kstream" / "dead-letters" / "Totals").items())
+    for item in items:
+        table.add(item, "")
+    table.close()
+
+    lines = told.getvalue().splitlines()
+    assert len(items) == 3
+    for item in items:
+        assert item.id in told.getvalue()
+        assert (position_of(item) in told.getvalue()) == (width == 300), "what does not fit is left to show"
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 1 + 3 * 5, "as folded text, few lines are too many"
 
 
 def test_nothing_in_a_letter_steers_the_terminal(sink: DirectoryDeadLetters) -> None:
