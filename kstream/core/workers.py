@@ -47,11 +47,19 @@ class Workers(Executor):
                 raise NoThreadFree(f"no thread is free: {self._count} have calls in hand that do not end")
             else:
                 self._count += 1
+        if starts:
+            self._start_thread()
         future: Future[T] = Future()
         self._jobs.put((future, partial(contextvars.copy_context().run, job, *args, **kwargs)))
-        if starts:
-            threading.Thread(target=self._work, name=f"kstream-{self._count}", daemon=True).start()
         return future
+
+    def _start_thread(self) -> None:
+        try:
+            threading.Thread(target=self._work, name=f"kstream-{self._count}", daemon=True).start()
+        except RuntimeError:  # the system gives no more of them
+            with self._lock:
+                self._count -= 1
+            raise
 
     def start(self, jobs: Sequence[Callable[[], None]]) -> list[Future[None]]:
         """Starts the jobs, all at once."""

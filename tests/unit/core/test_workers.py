@@ -77,3 +77,20 @@ def test_an_idle_thread_keeps_nothing_of_its_last_job() -> None:
     gc.collect()
     workers.retire()
     assert gone() is None
+
+
+def test_a_job_whose_thread_the_system_does_not_give_is_not_kept_and_takes_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    workers, ran = Workers(1), []
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="can't start"):
+                workers.submit(ran.append, "kept")
+    workers.submit(ran.append, "sound").result(60)
+    workers.retire()
+    assert ran == ["sound"]
