@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kstream.cli import options  # noqa: TC001 - typer reads the annotations
-from kstream.cli.failures import INTERRUPTED, told_plainly
+from kstream.cli.failures import FAILED, INTERRUPTED, told_plainly
 from kstream.local.state_dir import StateDir
 
 if TYPE_CHECKING:
@@ -63,11 +61,12 @@ def consume(
     [PATH] consumers/order_totals.py, a folder with a consumer.py, or shop.consumers.orders; with :NAME where the module
     holds several consumers.
     """
-    with told_plainly(debug=debug):
+    with told_plainly(debug=debug), ExitStack() as stack:
         from kstream.cli.connection import connection
         from kstream.cli.consuming import Consuming, Function
         from kstream.cli.output import Output, log_to_stderr
         from kstream.cli.ports import check_ports
+        from kstream.cli.standard_output import for_objects_alone, watched
         from kstream.cli.times import starting_position as place
         from kstream.core.mapping import EventSourceMapping
         from kstream.local.loading import load
@@ -85,12 +84,15 @@ def consume(
             maximum_record_age=max_age,
             bisect_on_error=bisect,
         )
+        reader = stack.enter_context(watched())
+        output = Output(json=json)
+        if json:
+            stack.enter_context(for_objects_alone())
         state = StateDir(state_dir)
         where = connection(state, stream=stream, endpoint_url=endpoint_url, region=region)
         handler = load(target_of(path))
         if name:
             handler.consumer = replace(handler.consumer, name=name)
-        output = Output(json=json)
         settings = Settings.from_environment()
         consuming = Consuming(handler, where, mapping, Function(timeout, hurry), state, settings)
         with _metrics(consuming, metrics_port, (settings.service, where.stream, consuming.name)) as address, consuming:
@@ -99,7 +101,10 @@ def consume(
                 output.say(f"It names none, so: {'; '.join(consuming.defaults)}", style="dim")
             if address:
                 output.say(f"Metrics at {address}", style="dim")
+            reader.when_gone(consuming.runner.stop)
             _run(consuming, output, once_through=once_through, until_idle=until_idle, end_with_parent=end_with_parent)
+        if reader.gone:
+            raise typer.Exit(FAILED)
 
 
 @contextmanager
@@ -127,9 +132,6 @@ def _run(
     from kstream.local.stop_signals import StopSignals
 
     runner, clock = consuming.runner, SystemClock()
-    if isinstance(sys.stdout, TextIOWrapper):
-        # What the handler prints comes out as it is printed, in a pipe as well.
-        sys.stdout.reconfigure(line_buffering=True)
 
     def at_once() -> None:
         output.console.show_cursor()

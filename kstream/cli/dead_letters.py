@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -163,9 +164,10 @@ def redrive(
     Run it again after any interruption: what was done is not done again. What fails again stays as it is. Exit code 0:
     all were redriven; 1: some were not, and which.
     """
-    with told_plainly(debug=debug):
+    with told_plainly(debug=debug), ExitStack() as stack:
         from kstream.cli.dead_letters_redriving import Destined, redrive_items
         from kstream.cli.output import Output, log_to_stderr
+        from kstream.cli.standard_output import for_objects_alone
         from kstream.core.errors import ConfigurationError
         from kstream.redrive.redriving import Wishes
 
@@ -175,13 +177,16 @@ def redrive(
         if to_stream is not None and (name or any_consumer):
             raise ConfigurationError("--name and --any-consumer go with --to-consumer")
         source, names = _source_and_keys(first, keys or [])
+        output = Output(json=json)
+        if json:
+            stack.enter_context(for_objects_alone())
         summary = redrive_items(
             _where(state_dir, endpoint_url, region),
             source,
             Destined(to_consumer, to_stream, name, any_consumer),
             _selection(names, consumer, reason, since),
             Wishes(limit=limit, dry_run=dry_run, unknown=unknown.value, accept_gone=accept_gone),
-            Output(json=json),
+            output,
         )
         if summary.interrupted:
             raise typer.Exit(INTERRUPTED)

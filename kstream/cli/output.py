@@ -23,6 +23,7 @@ class Output:
 
     def __init__(self, *, json: bool = False, data: bool = False) -> None:
         self.json = json
+        self._objects = sys.stdout
         self.console = Console(stderr=json or data, highlight=False, soft_wrap=True, emoji=False, markup=False)
 
     @property
@@ -48,9 +49,9 @@ class Output:
         self.console.file.flush()
 
     def emit(self, value: Mapping[str, Any]) -> None:
-        """An object for a script: a line of standard output."""
-        sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
-        sys.stdout.flush()
+        """An object for a script: a line of what was standard output at first."""
+        self._objects.write(json.dumps(value, separators=(",", ":")) + "\n")
+        self._objects.flush()
 
 
 def log_to_stderr() -> None:

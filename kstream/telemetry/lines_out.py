@@ -9,12 +9,13 @@ import select
 import sys
 import threading
 from collections import deque
+from contextlib import contextmanager
 from functools import cache
 from stat import S_ISREG
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _PATIENCE_S = 0.1
 _ROOM = 4 * 1024 * 1024
@@ -73,6 +74,15 @@ class LinesOut:
             self._changed.notify_all()
             if not self._stuck:
                 self._stuck = not self._changed.wait_for(lambda: self._handled >= mine, self._patience)
+
+    @contextmanager
+    def kept_on(self, stream: TextIO) -> Iterator[None]:
+        """Within it, lines go to ``stream``: for a program that sends what handlers print elsewhere meanwhile."""
+        before, self._stream = self._stream, lambda: stream
+        try:
+            yield
+        finally:
+            self._stream = before
 
     def _at_work(self) -> bool:
         # Also after a fork, which takes no threads along.

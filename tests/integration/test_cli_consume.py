@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import Running, kstream
+from tests.support.commands import KSTREAM, Running, kstream
 from tests.support.processes import within_a_minute
 
 if TYPE_CHECKING:
@@ -132,6 +133,53 @@ def test_what_the_handler_prints_comes_out_as_it_is_printed(
     with Running(*arguments, cwd=tmp_path) as running:
         running.wait_for("seen a")
         assert running.interrupt() == 0
+
+
+def test_with_json_what_the_handler_prints_stands_beside_the_objects(
+    kinesis: KinesisClient, stream: str, arguments: list[str], tmp_path: Path, file: Path
+) -> None:
+    file.write_text("print('loaded')\n" + CONSUMER.replace("word = record.text()", "word = record.text(); print(word)"))
+    put(kinesis, stream, "alpha", "beta")
+
+    done = kstream(*arguments, "--once-through", "--json", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert [json.loads(line)["received"] for line in done.stdout.splitlines()][-1] == 2
+    printed = ["loaded", "alpha", "beta"]
+    assert [line for line in done.stderr.splitlines() if line in printed] == printed
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["words", "json"])
+def test_when_nobody_reads_what_it_prints_it_ends_in_good_order_and_no_record_fails_for_it(
+    kinesis: KinesisClient, stream: str, arguments: list[str], tmp_path: Path, file: Path, options: list[str]
+) -> None:
+    """As in ``kstream consume ... | head``: the pipe is no fault of the records, which would all be set aside for it."""
+    loud = CONSUMER.replace("word = record.text()", "word = record.text(); print(word * 5000)")
+    file.write_text(loud.replace("Retry(attempts=1)", 'Retry(attempts=1, exhausted="dead_letter")'))
+    words = ["a", "b", "c", "d"]
+
+    with (tmp_path / "errors.txt").open("wb") as errors:
+        command = [*KSTREAM, *arguments, *options]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=errors)
+        assert process.stdout
+        try:
+            if not options:
+                assert b"Notes reads" in process.stdout.readline()
+                assert b"It names none" in process.stdout.readline()
+            process.stdout.close()
+            put(kinesis, stream, *words)
+            code = process.wait(60)
+        finally:
+            process.kill()
+            process.wait()
+
+    said = (tmp_path / "errors.txt").read_text()
+    assert code == 1
+    assert "Traceback" not in said, said
+    assert "BrokenPipeError" not in said, said
+    file.write_text(CONSUMER)
+    assert kstream(*arguments, "--once-through", cwd=tmp_path).returncode == 0
+    assert effects(tmp_path) == words
 
 
 def test_a_second_one_of_the_same_name_is_refused(arguments: list[str], tmp_path: Path) -> None:

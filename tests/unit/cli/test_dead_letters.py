@@ -184,6 +184,17 @@ def test_a_redrive_tells_each_one_and_ends_with_its_exit_code(sink: DirectoryDea
     assert (summary["final"], summary["failed"], summary["redriven"]) == (True, 1, 0)
 
 
+def test_with_json_what_the_consumer_prints_stands_beside_the_objects(
+    sink: DirectoryDeadLetters, tmp_path: Path
+) -> None:
+    (tmp_path / "totals.py").write_text(
+        "print('loaded')\n" + CONSUMER.replace("if record", "print('seen')\n        if record")
+    )
+    done = run("redrive", "--to-consumer", "totals.py", "--json")
+    assert [json.loads(line).get("verdict") for line in done.stdout.splitlines()] == ["redriven", "failed", None]
+    assert done.stderr.splitlines().count("seen") == 2
+
+
 def test_keys_choose_and_one_that_is_not_there_is_a_failure(sink: DirectoryDeadLetters) -> None:
     done = run("redrive", ids()["a"], "0123456789abcdef", "--to-consumer", "totals.py")
 
