@@ -220,13 +220,11 @@ def _source_and_keys(first: str | None, keys: list[str]) -> tuple[str | None, li
 
 
 def _selection(keys: Sequence[str], consumer: str | None, reason: str | None, since: str | None) -> Selection:
-    from datetime import datetime
-
-    from kstream.cli.times import starting_position
+    from kstream.cli.times import moment
     from kstream.core.errors import ConfigurationError
     from kstream.redrive.selection import Selection
 
-    time = None if since is None else starting_position(since)
-    if time is not None and not isinstance(time, datetime):
+    time = None if since is None else moment(since)
+    if since is not None and time is None:
         raise ConfigurationError(f"--since {since}: give a time such as 2026-01-31T12:00, or 10m for ten minutes ago")
     return Selection(frozenset(keys), consumer, reason, time)

@@ -26,13 +26,21 @@ def starting_position(text: str, *, now: datetime | None = None) -> StartingPosi
         return "TRIM_HORIZON"
     if name == "LATEST":
         return "LATEST"
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: float(ago[1])})
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
+    found = moment(text, now=now)
+    if found is None:
         raise ConfigurationError(
             f"{text!r} is no place in a stream: give trim, latest, a time such as 2026-01-31T12:00, or 10m for ten "
             "minutes ago"
-        ) from None
+        )
+    return found
+
+
+def moment(text: str, *, now: datetime | None = None) -> datetime | None:
+    """An ISO 8601 time (local unless it names its zone), or how long ago: ``90s 10m 2h 1d``. None for anything else."""
+    ago = _AGO.fullmatch(text)
+    try:
+        if ago:
+            return (now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: float(ago[1])})
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

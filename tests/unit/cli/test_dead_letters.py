@@ -257,6 +257,7 @@ def test_before_the_first_letter_there_are_none_and_that_is_no_error(
         (["list", "jsonl:nowhere"], "there is no file nowhere"),
         (["list", "sqs:queue"], "give the queue's URL"),
         (["list", ".", "--since", "latest"], "--since latest: give a time"),
+        (["list", ".", "--since", "yesterday"], "--since yesterday: give a time such as 2026-01-31T12:00, or 10m"),
         (["show", "."], "give one KEY"),
         (["show", ".", "a", "--raw", "--json"], "--raw writes bytes and --json an object"),
         (["show", ".", "a"], "there is no 'a' in dir:"),
