@@ -9,6 +9,7 @@ import typer
 from kstream.cli.consume import consume
 from kstream.cli.dead_letters import dead_letters
 from kstream.cli.dev import dev
+from kstream.cli.misplaced_option import DevCommand
 from kstream.cli.plain_help import PlainCommand
 from kstream.cli.produce import produce
 from kstream.cli.tail import tail
@@ -33,7 +34,8 @@ def build(*, terminal: bool = False) -> typer.Typer:
         epilog=_EPILOG,
     )
     app.callback()(_front)
-    for command in (dev, consume, produce, tail):
+    app.command(cls=DevCommand, epilog=_EPILOG)(dev)
+    for command in (consume, produce, tail):
         app.command(cls=PlainCommand, epilog=_EPILOG)(command)
     app.add_typer(dead_letters(terminal=terminal, epilog=_EPILOG), name="dead-letters")
     return app

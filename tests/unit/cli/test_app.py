@@ -67,6 +67,7 @@ def test_the_version_is_told() -> None:
         (["consume", "x.py", "--stream", "s", "--metrics-port", "-1"], "--metrics-port -1: give 1 to 65535"),
         (["dev"], "name a consumer, as in kstream dev consumers/yours.py"),
         (["dev", "nowhere.py"], "there is no file nowhere.py"),
+        (["dev", "nowhere.py", "--batch-size", "5"], "--batch-size is an option of kstream consume: give it after --"),
         (["produce", "nowhere.jsonl"], "no --url is given, and no kstream dev runs in .kstream"),
         (["produce", "nowhere.jsonl", "--url", "http://127.0.0.1:1", "--stream", "s"], "cannot read nowhere.jsonl"),
         (["produce", "--url", "http://x", "--stream", "s", "--direct"], "--url is the ingest API"),
