@@ -46,6 +46,7 @@ def connection(state_dir: StateDir, *, stream: str | None, endpoint_url: str | N
         return Connection(known(stream, dev), dev.endpoint_url, None)
     if stream is None:
         raise ConfigurationError(
-            f"no stream is named, and no kstream dev runs in {state_dir.path}: give --stream NAME, or start one"
+            f"no stream is named, and no kstream dev runs in {state_dir.path.absolute()}: give --stream NAME, go to where "
+            "one runs, or name its directory with --state-dir"
         )
     return Connection(stream, endpoint_url, region)

@@ -61,7 +61,8 @@ def ingest_client(
         dev = running(state_dir)
         if dev is None:
             raise ConfigurationError(
-                f"no --url is given, and no kstream dev runs in {state_dir.path}: start one, or say where to put"
+                f"no --url is given, and no kstream dev runs in {state_dir.path.absolute()}: say where to put, go to "
+                "where one runs, or name its directory with --state-dir"
             )
         url, stream, auth = dev.ingest_url, known(stream, dev), auth or key(dev.lock)
     if stream is None:

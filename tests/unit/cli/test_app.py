@@ -68,10 +68,10 @@ def test_the_version_is_told() -> None:
         (["dev"], "name a consumer, as in kstream dev consumers/yours.py"),
         (["dev", "nowhere.py"], "there is no file nowhere.py"),
         (["dev", "nowhere.py", "--batch-size", "5"], "--batch-size is an option of kstream consume: give it after --"),
-        (["produce", "nowhere.jsonl"], "no --url is given, and no kstream dev runs in .kstream"),
+        (["produce", "nowhere.jsonl"], "or name its directory with --state-dir"),
         (["produce", "nowhere.jsonl", "--url", "http://127.0.0.1:1", "--stream", "s"], "cannot read nowhere.jsonl"),
         (["produce", "--url", "http://x", "--stream", "s", "--direct"], "--url is the ingest API"),
-        (["tail"], "no stream is named"),
+        (["tail"], "or name its directory with --state-dir"),
         (["tail", "--stream", "s", "--endpoint-url", "nonsense"], "endpoint 'nonsense' is not a URL"),
     ],
 )
