@@ -70,8 +70,6 @@ def dev(
 
         log_to_stderr()
         check_ports(port=port, kinesis_port=kinesis_port, metrics_port=metrics_port)
-        if path is not None and path.startswith("-"):
-            consume_options, path = [path, *(consume_options or [])], None
         named, target = existing_target(path)
         try:
             _dev(

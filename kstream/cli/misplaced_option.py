@@ -1,4 +1,4 @@
-"""An option of ``kstream consume`` that is given to ``kstream dev`` itself: where it belongs is told."""
+"""Options of ``kstream consume`` that are given to ``kstream dev``: what is wrong with them is told before it starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from kstream.core.errors import ConfigurationError
 
 
 class DevCommand(PlainCommand):
-    """``kstream dev``. Without this, such an option would be none at all, and another one be proposed."""
+    """``kstream dev``. Without this, an option in front of ``--`` would be none at all, and another one be proposed; and
+    one behind it that is none would end the consumer again and again, whatever becomes of its file."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         consume = ctx.parent.command.get_command(ctx.parent, "consume")
@@ -24,7 +25,17 @@ class DevCommand(PlainCommand):
                         f"{name} is an option of kstream consume: give it after --, as in kstream dev "
                         f"consumers/yours.py -- {name}"
                     )
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        self._read_options_behind(ctx, consume)
+        return rest
+
+    def _read_options_behind(self, ctx: Any, consume: Any) -> None:
+        """Without a PATH, the first of them stands in its place: it is put back among them."""
+        path, behind = ctx.params["path"], ctx.params["consume_options"] or []
+        if path is not None and path.startswith("-"):
+            path, behind = None, [path, *behind]
+        ctx.params |= {"path": path, "consume_options": behind}
+        consume.make_context("consume", [path or "consumers", *behind], parent=ctx.parent)
 
 
 def _options(command: Any) -> set[str]:

@@ -89,6 +89,31 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 
 
 @pytest.mark.parametrize(
+    ("behind", "message"),
+    [
+        (["--batchsize", "5"], "No such option: --batchsize"),
+        (["--batch-size", "many"], "Invalid value for '--batch-size'"),
+        (["--batch-size"], "Option '--batch-size' requires an argument"),
+        (["--hurry", "other.py"], "(other.py)"),
+    ],
+)
+@pytest.mark.parametrize("named", [["totals.py"], []], ids=["named", "the only one"])
+def test_what_stands_behind_the_dashes_is_read_before_anything_starts(
+    named: list[str], behind: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "totals.py").write_text("")
+    (tmp_path / "consumers").mkdir()
+    (tmp_path / "consumers" / "totals.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(build(), ["dev", *named, "--", *behind], prog_name="kstream")
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / ".kstream").exists()
+
+
+@pytest.mark.parametrize(
     ("error", "code", "told"),
     [
         (ConfigurationError("wrong"), 2, "error: wrong\n"),
