@@ -132,8 +132,10 @@ def _run(
     from kstream.local.stop_signals import StopSignals
 
     runner, clock = consuming.runner, SystemClock()
+    view = ConsumeView(consuming.tally, output, clock)
 
     def at_once() -> None:
+        view.show_printed()
         output.console.show_cursor()
         os._exit(INTERRUPTED)
 
@@ -146,7 +148,7 @@ def _run(
         until = _idle_for(until_idle, consuming, clock)
     with StopSignals() as signals:
         signals.arm(runner.stop, at_once)
-        with ConsumeView(consuming.tally, output, clock):
+        with view:
             runner.run(until)
 
 

@@ -10,6 +10,8 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
+from kstream.cli.printed_lines import PrintedLines
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from kstream.core.ports import Clock
 
 _LINE_EVERY_S = 2.0
+_DRAW_EVERY_S = 0.2
 _RATE_OVER_S = 1.0
 _GAP = 2
 
@@ -35,16 +38,20 @@ class ConsumeView:
         self._rate = Rate(clock)
         self._ended = threading.Event()
         self._told: Counts | None = None
+        self._printed = PrintedLines(output.console)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         if self._output.terminal and not self._output.json:
+            self._stack.enter_context(self._printed)
             live = Live(get_renderable=self._table, console=self._output.console, refresh_per_second=4)
             self._stack.enter_context(live)
+            show = self._draw
         else:
-            thread = threading.Thread(target=self._lines, name="consume-view", daemon=True)
-            thread.start()
-            self._stack.callback(thread.join)
+            show = self._lines
+        thread = threading.Thread(target=show, name="consume-view", daemon=True)
+        thread.start()
+        self._stack.callback(thread.join)
         self._stack.callback(self._ended.set)
         return self
 
@@ -57,6 +64,15 @@ class ConsumeView:
             self._output.emit({**counts.to_json(), "final": True})
         elif not self._output.terminal and counts != self._told:
             self._output.say(line(counts, self._rate.of(counts.processed)))
+
+    def show_printed(self) -> None:
+        """What was printed and is not shown yet, as before an end at once. Thread-safe."""
+        self._printed.draw(begun=True)
+
+    def _draw(self) -> None:
+        while not self._ended.wait(_DRAW_EVERY_S):
+            self._printed.draw()
+        self.show_printed()
 
     def _lines(self) -> None:
         while not self._ended.wait(_LINE_EVERY_S):
