@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kstream.cli.dead_letters_format import item_json, item_table, letter_pairs, message_pairs, payload_lines
-from kstream.cli.dead_letters_where import held_open
+from kstream.cli.dead_letters_where import held_open, letters_below
 from kstream.clock import SystemClock
 from kstream.core.dead_letter import DeadLetter
 from kstream.core.errors import ConfigurationError
@@ -47,9 +47,13 @@ def list_items(where: Where, named: str | None, selection: Selection, output: Ou
                         output.emit(item_json(item, source.name, state))
                     else:
                         table.add(item, state)
-    if not output.json:
+    below = "" if shown or hidden else letters_below(named)
+    if output.json:
+        if below:
+            output.say(below)
+    else:
         table.close()
-        extra = f"; {hidden:,} redriven ones left out, --all shows them" if hidden else ""
+        extra = f"; {hidden:,} redriven ones left out, --all shows them" if hidden else f"; {below}" if below else ""
         output.say(
             f"{shown:,} in {', '.join(source.name for source in sources) or where.state_dir.path}{extra}", style="dim"
         )
@@ -89,9 +93,8 @@ def _find(where: Where, named: str | None, key: str) -> tuple[Item, str, str]:
                 for item in source.items():
                     if selection.takes(item):
                         return item, source.name, _state(journal.entries(source.name, item))
-    raise ConfigurationError(
-        f"there is no {key!r} in {', '.join(looked) or where.state_dir.path}: take an id from kstream dead-letters list"
-    )
+    remedy = letters_below(named) or "take an id from kstream dead-letters list"
+    raise ConfigurationError(f"there is no {key!r} in {', '.join(looked) or where.state_dir.path}; {remedy}")
 
 
 def _show_message(message: OnFailureMessage, found: Found, item: Item, state: str, output: Output) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from kstream.core.errors import ConfigurationError
+from kstream.core.errors import ConfigurationError, DeadLetterError
 from kstream.redrive.directory_source import DirectorySource
+from kstream.redrive.item import Unreadable
 from kstream.redrive.opening import FORMS, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from kstream.local.state_dir import StateDir
     from kstream.redrive.source import Source
@@ -47,6 +49,28 @@ class Where:
         if not self.folder.is_dir():
             raise ConfigurationError(f"no source is named, and there is no {self.folder}: give {FORMS}")
         return [DirectorySource(path) for path in sorted(self.folder.iterdir()) if path.is_dir()]
+
+
+def letters_below(named: str | None) -> str:
+    """Which folders of the directory that was named hold letters, and how to list one; "" if none do.
+
+    Such a directory is that of all consumers' folders, and a source is one of these.
+    """
+    folder = Path((named or "").removeprefix("dir:"))
+    if named is None or not folder.is_dir():
+        return ""
+    holding = [path for path in sorted(folder.iterdir()) if path.is_dir() and _holds_letters(path)]
+    if not holding:
+        return ""
+    names = ", ".join(f"{path.name} ({DirectorySource(path).count():,})" for path in holding)
+    return f"letters lie in its folders {names}: kstream dead-letters list {quote(str(holding[0]))}"
+
+
+def _holds_letters(folder: Path) -> bool:
+    try:
+        return any(not isinstance(item.content, Unreadable) for item in DirectorySource(folder).items())
+    except DeadLetterError:  # not ours to read: it is not what was asked for
+        return False
 
 
 @contextmanager

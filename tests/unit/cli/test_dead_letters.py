@@ -70,6 +70,32 @@ def test_by_default_every_consumers_letters_of_this_directory_are_listed(sink: D
     assert lines[3].startswith("3 in dir:")
 
 
+def test_the_folder_of_the_consumers_folders_names_those_that_hold_letters(
+    sink: DirectoryDeadLetters, tmp_path: Path
+) -> None:
+    DirectoryDeadLetters(".kstream/dead-letters/Other one").put(letter(consumer="Other one"))
+    DirectoryDeadLetters(".kstream/dead-letters/Third/deeper").put(letter())
+    known = ids()["a"]
+    folder = tmp_path / ".kstream" / "dead-letters" / "notes"
+    folder.mkdir()
+    (folder / "package.json").write_text("{}")
+    told = (
+        "letters lie in its folders Other one (1), Totals (2): "
+        "kstream dead-letters list '.kstream/dead-letters/Other one'\n"
+    )
+
+    for source in (".kstream/dead-letters", "dir:.kstream/dead-letters"):
+        done = run("list", source)
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert done.stdout.startswith("0 in dir:")
+        assert done.stdout.endswith(f"; {told}")
+    as_json = run("list", ".kstream/dead-letters", "--json")
+    assert (as_json.exit_code, as_json.stdout, as_json.stderr) == (0, "", told)
+    shown = run("show", ".kstream/dead-letters", known)
+    assert (shown.exit_code, shown.stderr.endswith(f"; {told}")) == (2, True)
+    assert "its folders" not in run("list", ".kstream/dead-letters/Totals", "--consumer", "Nobody").stdout
+
+
 @pytest.mark.parametrize("width", [80, 100, 300])
 def test_an_id_can_be_copied_from_the_table_of_a_narrow_terminal(
     width: int, sink: DirectoryDeadLetters, tmp_path: Path
