@@ -104,7 +104,7 @@ def show(
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show one of them whole. KEY is its id in the list, its full key, or its name in the source.
+    """Show one of them whole. KEY is its id in the list or the beginning of it, its full key, or its name in the source.
 
     The records that an on-failure message names are fetched from their stream while they are there.
     """

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kstream.redrive.journal import Entry
     from kstream.redrive.named_records import Found
 
+_BEGINNING = 4
+
 
 def list_items(where: Where, named: str | None, selection: Selection, output: Output, *, redriven_too: bool) -> None:
     if named is None and not where.folder.is_dir():
@@ -84,16 +86,28 @@ def show_item(where: Where, named: str | None, key: str, output: Output, *, raw:
 
 
 def _find(where: Where, named: str | None, key: str) -> tuple[Item, str, str]:
+    """By one of its names, or else by a beginning that no other id has."""
     selection = Selection(frozenset([key]))
     looked: list[str] = []
+    begun: dict[str, tuple[Item, str, str]] = {}
     with Journal(where.journal, SystemClock()) as journal:
         for source in where.sources(named):
             looked.append(source.name)
             with held_open(source):
                 for item in source.items():
-                    if selection.takes(item):
-                        return item, source.name, _state(journal.entries(source.name, item))
-    remedy = letters_below(named) or "take an id from kstream dead-letters list"
+                    exact = selection.takes(item)
+                    if exact or (len(key) >= _BEGINNING and item.id.startswith(key)):
+                        found = item, source.name, _state(journal.entries(source.name, item))
+                        if exact:
+                            return found
+                        begun.setdefault(item.id, found)
+    if len(begun) == 1:
+        return next(iter(begun.values()))
+    if begun:
+        raise ConfigurationError(f"{key!r} is the beginning of several ids: {', '.join(begun)}; give more of it")
+    remedy = letters_below(named) or (
+        f"take an id from kstream dead-letters list, or at least {_BEGINNING} characters of its beginning"
+    )
     raise ConfigurationError(f"there is no {key!r} in {', '.join(looked) or where.state_dir.path}; {remedy}")
 
 

@@ -15,6 +15,7 @@ from kstream.cli.app import build
 from kstream.cli.dead_letters_format import ItemTable, payload_lines, position_of, printable
 from kstream.cli.output import Output
 from kstream.redrive.directory_source import DirectorySource
+from kstream.redrive.item import item_of
 from kstream.runtimes.lambda_event import batch_of
 from kstream.stores.directory import DirectoryDeadLetters
 from kstream.testing import sqs_event
@@ -219,6 +220,36 @@ def test_with_json_what_the_consumer_prints_stands_beside_the_objects(
     done = run("redrive", "--to-consumer", "totals.py", "--json")
     assert [json.loads(line).get("verdict") for line in done.stdout.splitlines()] == ["redriven", "failed", None]
     assert done.stderr.splitlines().count("seen") == 2
+
+
+def test_the_beginning_of_an_id_shows_it(sink: DirectoryDeadLetters) -> None:
+    whole = ids()["a"]
+    for beginning in (whole, whole[:10], whole[:4]):
+        assert "Reason        negative amount\n" in run("show", beginning).stdout
+    short = run("show", whole[:3])
+    assert (short.exit_code, short.stdout) == (2, "")
+    assert "or at least 4 characters of its beginning" in short.stderr
+
+
+def test_a_beginning_that_several_ids_have_names_them(sink: DirectoryDeadLetters, tmp_path: Path) -> None:
+    """The key of what is no letter is made from its text, so two can be found whose ids begin alike."""
+    seen: dict[str, tuple[str, str]] = {}
+    for number in range(10_000):
+        item = item_of("", f"odd {number}")
+        if item.id[:4] in seen:
+            break
+        seen[item.id[:4]] = (item.id, item.body)
+    first, body = seen[item.id[:4]]
+    folder = tmp_path / ".kstream" / "dead-letters" / "Totals"
+    (folder / "one.json").write_text(body)
+    (folder / "two.json").write_text(item.body)
+
+    done = run("show", item.id[:4])
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{item.id[:4]!r} is the beginning of several ids: {first}, {item.id}; give more of it" in done.stderr
+    assert body in run("show", first).stdout
+    assert item.body in run("show", "two.json").stdout
 
 
 def test_keys_choose_and_one_that_is_not_there_is_a_failure(sink: DirectoryDeadLetters) -> None:
