@@ -167,7 +167,7 @@ def redrive(
     with told_plainly(debug=debug), ExitStack() as stack:
         from kstream.cli.dead_letters_redriving import Destined, redrive_items
         from kstream.cli.output import Output, log_to_stderr
-        from kstream.cli.standard_output import for_objects_alone
+        from kstream.cli.standard_output import for_objects_alone, watched
         from kstream.core.errors import ConfigurationError
         from kstream.redrive.redriving import Wishes
 
@@ -177,6 +177,7 @@ def redrive(
         if to_stream is not None and (name or any_consumer):
             raise ConfigurationError("--name and --any-consumer go with --to-consumer")
         source, names = _source_and_keys(first, keys or [])
+        reader = stack.enter_context(watched())
         output = Output(json=json)
         if json:
             stack.enter_context(for_objects_alone())
@@ -187,10 +188,11 @@ def redrive(
             _selection(names, consumer, reason, since),
             Wishes(limit=limit, dry_run=dry_run, unknown=unknown.value, accept_gone=accept_gone),
             output,
+            reader,
         )
         if summary.interrupted:
             raise typer.Exit(INTERRUPTED)
-        if summary.not_redriven:
+        if summary.not_redriven or reader.gone:
             raise typer.Exit(FAILED)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from kstream.cli.dead_letters_where import Where
     from kstream.cli.output import Output
+    from kstream.cli.standard_output import Reader
     from kstream.core.consumer import Consumer
     from kstream.redrive.destination import Destination
     from kstream.redrive.redriving import Report, Wishes
@@ -62,9 +63,18 @@ class Summary:
 
 
 def redrive_items(
-    where: Where, named: str | None, destined: Destined, selection: Selection, wishes: Wishes, output: Output
+    where: Where,
+    named: str | None,
+    destined: Destined,
+    selection: Selection,
+    wishes: Wishes,
+    output: Output,
+    reader: Reader,
 ) -> Summary:
-    """Raises ``KstreamError`` if a source, the journal or the destination cannot be used at all."""
+    """Ends behind the item in hand once the ``reader`` is gone.
+
+    Raises ``KstreamError`` if a source, the journal or the destination cannot be used at all.
+    """
     summary = Summary()
     busy = f"a redrive runs in {where.state_dir.path} already (process {{pid}}): wait for its end"
     with ExitStack() as stack:
@@ -78,12 +88,12 @@ def redrive_items(
         limit = wishes.limit
         for source in sources:
             redriving = Redriving(source, destination, journal, replace(wishes, limit=limit))
-            for report in redriving.run(selection, stopped=signals.stopping.is_set):
+            for report in redriving.run(selection, stopped=lambda: signals.stopping.is_set() or reader.gone):
                 summary.add(report)
                 view.add(report)
                 if limit is not None and report.verdict is not Verdict.ALREADY:
                     limit -= 1
-            if redriving.broken_off:
+            if redriving.broken_off or reader.gone:
                 summary.broken_off = True
                 break
         summary.interrupted = signals.stopping.is_set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from kstream.redrive.item import item_of
 from kstream.runtimes.lambda_event import batch_of
 from kstream.stores.directory import DirectoryDeadLetters
 from kstream.testing import sqs_event
+from tests.support.commands import KSTREAM
 from tests.unit.redrive.builders import golden, letter
 
 if TYPE_CHECKING:
@@ -220,6 +222,30 @@ def test_with_json_what_the_consumer_prints_stands_beside_the_objects(
     done = run("redrive", "--to-consumer", "totals.py", "--json")
     assert [json.loads(line).get("verdict") for line in done.stdout.splitlines()] == ["redriven", "failed", None]
     assert done.stderr.splitlines().count("seen") == 2
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["words", "json"])
+def test_when_nobody_reads_what_it_prints_it_ends_behind_the_one_in_hand_and_none_fails_for_it(
+    sink: DirectoryDeadLetters, tmp_path: Path, options: list[str]
+) -> None:
+    """As in ``kstream dead-letters redrive ... | head``."""
+    sink.put(letter(1, key="b"))
+    loud = "print(record.partition_key)\n        with open('effects.txt', 'a') as file:\n            file.write('x')"
+    (tmp_path / "totals.py").write_text(CONSUMER.replace("        if record", f"        {loud}\n        if record"))
+    command = [*KSTREAM, "dead-letters", "redrive", "--to-consumer", "totals.py", *options]
+    with (tmp_path / "errors.txt").open("wb") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+    assert process.stdout
+    process.stdout.close()
+
+    assert process.wait(60) == 1
+
+    said = [line for line in (tmp_path / "errors.txt").read_text().splitlines() if line not in ("a", "b")]
+    assert [line for line in said if not line.endswith(("broken off", "1 redriven"))] == []
+    assert (tmp_path / "effects.txt").read_text() == "x"
+    assert len(ids()) == 1
+    assert run("redrive", "--to-consumer", "totals.py").stdout.endswith("1 redriven\n")
+    assert (tmp_path / "effects.txt").read_text() == "xx"
 
 
 def test_the_beginning_of_an_id_shows_it(sink: DirectoryDeadLetters) -> None:
