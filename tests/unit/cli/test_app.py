@@ -130,6 +130,14 @@ def test_errors_are_told_plainly(error: Exception, code: int, told: str, capsys:
         raise error
 
 
+@pytest.mark.parametrize("module", ["kstream", "kstream.cli"])
+def test_it_runs_as_a_module_too(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "tail", "-h"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0
+    assert "Usage: kstream tail " in done.stdout
+
+
 def test_without_its_libraries_it_says_what_to_install() -> None:
     """As after `pip install kstream` alone."""
     code = """
