@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deploy import commands as live
 from deploy.config import InvalidConfiguration, Pipeline, Problem, load
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from deploy.package import Package
 
 OK, FOUND, UNUSABLE = 0, 1, 2
+_PIPE_WIDTH = 10_000
+"""Columns: what nobody looks at needs no wrapping, and a line is easier to find."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +58,16 @@ class _Parser(argparse.ArgumentParser):
         """As argparse does it, but with the command's own exit code: 2 would mean that ``plan`` has found changes."""
         self.print_usage(sys.stderr)
         self.exit(self._code, f"{self.prog}: error: {message}\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """A command, as nothing else here has choices: argparse proposes none, or (from Python 3.14 on) in other words."""
+        if action.choices is not None and value not in action.choices:
+            from deploy.config.problems import listed, nearest
+
+            hint = nearest(value, action.choices) or ";"
+            raise argparse.ArgumentError(
+                None, f"there is no command {value!r}{hint} give one of {listed(action.choices)}"
+            )
 
     @property
     def _code(self) -> int:
@@ -215,7 +227,10 @@ def _unusable(error: InvalidConfiguration, *, as_json: bool) -> int:
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    return console
 
 
 def _say(text: str) -> None:

@@ -62,6 +62,39 @@ def test_lint_exits_with_1_for_a_finding_and_0_without(tmp_path: Path, capsys: p
     assert "accepted: an [odd] reason" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("mistyped", "hint"), [("lnt", "; did you mean 'lint'?"), ("stats", "; did you mean 'status'?"), ("xyz", ";")]
+)
+def test_a_command_that_is_none_is_told_the_nearest(
+    mistyped: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([mistyped])
+
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"there is no command '{mistyped}'{hint} give one of synth, lint, cost, package, " in said
+    with pytest.raises(SystemExit):
+        main([mistyped, "--json"])
+    assert hint in json.loads(capsys.readouterr().out)["message"]
+
+
+def test_in_a_pipe_a_cost_is_one_line_whatever_the_width(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["cost", *MINIMAL, "--json"]) == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+
+    assert main(["cost", *MINIMAL]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(items) + 3
+    for line, item in zip(lines[1:], items, strict=False):
+        assert line.startswith(item["what"])
+        assert item["why"] in line
+
+
 @pytest.mark.parametrize("command", [["lint"], ["cost"], ["synth", "--out", "x"]])
 def test_the_same_options_go_with_every_command(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
