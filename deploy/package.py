@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from deploy.config import Consumer, Pipeline
 
-AT_HOME = ("cli", "local", "redrive", "testing")
+AT_HOME = ("__main__.py", "cli", "local", "redrive", "testing")
 """Parts of kstream that no function needs."""
 ZIPPED_BUDGET = 20 * 1024 * 1024
 """Ours. Lambda itself takes 250 MB unpacked; a large package starts slowly."""

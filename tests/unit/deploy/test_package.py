@@ -127,7 +127,7 @@ def test_a_package_holds_the_consumer_kstream_and_the_lock_and_nothing_else(root
     tops = {name.partition("/")[0] for name in inside}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"app", "kstream", "tenacity"}
     parts = {name.split("/")[1] for name in inside if name.startswith("kstream/")}
-    assert parts.isdisjoint({"cli", "local", "testing", "redrive", "__pycache__"})
+    assert parts.isdisjoint({"__main__.py", "cli", "local", "testing", "redrive", "__pycache__"})
     assert made.zipped == made.path.stat().st_size
     assert dict(made.largest)["kstream"] > 100_000
 
