@@ -25,7 +25,8 @@ class PrintedLines:
 
     A line by itself would draw the whole table anew below it, so that of a handler that prints much the terminal saw
     little but tables. To be entered before the ``Live``, which then leaves both streams alone. What has not been drawn at
-    the end is drawn then; whoever prints more than fits draws it himself, so that memory is bounded. Thread-safe.
+    the end is drawn then; whoever prints more than fits draws it himself, so that memory is bounded. It is
+    thread-safe.
     """
 
     def __init__(self, console: Console) -> None:
@@ -56,26 +57,31 @@ class PrintedLines:
         with self._lock:
             ended, newline, rest = text.rpartition("\n")
             if newline:
-                whole = "".join(stream.begun) + ended
-                self._lines.append(whole)
-                self._size += len(whole) + 1
-                stream.begun.clear()
+                stream.begun.append(ended)
+                self._end(stream)
             if rest:
                 stream.begun.append(rest)
+            self._size += len(text)
             if self._size >= _ROOM:
                 self.draw()
+            if self._size >= _ROOM:  # a line that does not end, as of a handler that prints a dot for each record
+                self.draw(begun=True)
 
     def draw(self, *, begun: bool = False) -> None:
         """Draws the lines so far at once; with ``begun``, also those that lack their end."""
         with self._lock:
-            if begun:
-                for stream in self._streams:
-                    if stream.begun:
-                        self.take(stream, "\n")
-            lines, self._lines, self._size = self._lines, [], 0
+            for stream in self._streams if begun else ():
+                if stream.begun:
+                    self._end(stream)
+            lines, self._lines = self._lines, []
+            self._size = sum(len(part) for stream in self._streams for part in stream.begun)
             if lines:
                 decoded = [self._decoder.decode_line(line) for text in lines for line in text.split("\n")]
                 self._console.print(Text("\n").join(decoded))
+
+    def _end(self, stream: _Stream) -> None:
+        self._lines.append("".join(stream.begun))
+        stream.begun.clear()
 
 
 class _Stream(FileProxy):

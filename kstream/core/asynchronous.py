@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from kstream.core.context import current_attempt, take_up
 from kstream.core.errors import DeadLetterError
-from kstream.core.late import Late
+from kstream.core.late import Late, warn_of
 from kstream.core.logger import log
 from kstream.core.progress import DONE, PENDING
 from kstream.core.run import check_ran
@@ -90,7 +90,8 @@ class AsyncRunner:
         await self._until_deadline(run, {asyncio.ensure_future(_to_its_end(run, work)): _Hand()})
 
     async def _side_by_side(self, run: Run) -> None:
-        lanes = self._late.free_lanes(run.progress)
+        lanes, held = self._late.part(run.progress)
+        warn_of(held)
         if lanes and run.watch.circuit_open:
             # One record finds out whether the dependency is back. Beside it the others would only be turned away.
             lanes[0], trial = lanes[0][1:], lanes[0][:1]

@@ -37,24 +37,24 @@ class Late:
         self._held = {worker: lane for worker, lane in self._held.items() if not worker.done()}
         return self._held.keys()
 
-    def held_lanes(self, progress: Progress) -> list[Sequence[int]]:
-        """The batch's lanes that may not be started, as they are now."""
-        if not self.workers():
-            return []
-        held = set(self._held.values())
-        return [lane for lane in progress.lanes() if lane and progress.lane_name(lane[0]) in held]
+    def part(self, progress: Progress) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+        """The lanes of what is pending: those that may be started, and those that may not, as things are now.
 
-    def free_lanes(self, progress: Progress) -> list[Sequence[int]]:
-        """The batch's lanes that may be started. The others' records are left undone, for the next delivery."""
+        Records in the latter are left undone, for the next delivery, unless their lanes come free.
+        """
         lanes = progress.lanes()
         if not self.workers():
-            return list(lanes)
-        held = set(self._held.values())
-        free = [lane for lane in lanes if lane and progress.lane_name(lane[0]) not in held]
-        if len(free) < len(lanes):
-            log(
-                WARNING,
-                "%d lane(s) wait: an earlier delivery of their records is still under way",
-                len(lanes) - len(free),
-            )
-        return free
+            return list(lanes), []
+        names = set(self._held.values())
+        free: list[Sequence[int]] = []
+        held: list[Sequence[int]] = []
+        for lane in lanes:
+            if lane:
+                (held if progress.lane_name(lane[0]) in names else free).append(lane)
+        return free, held
+
+
+def warn_of(held: Sequence[Sequence[int]]) -> None:
+    """Of the lanes of a batch that may not be started."""
+    if held:
+        log(WARNING, "%d lane(s) wait: an earlier delivery of their records is still under way", len(held))

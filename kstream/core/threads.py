@@ -6,7 +6,7 @@ from collections import deque
 from logging import ERROR
 from typing import TYPE_CHECKING, cast
 
-from kstream.core.late import Late
+from kstream.core.late import Late, warn_of
 from kstream.core.logger import log
 from kstream.core.patience import Patience
 
@@ -38,29 +38,27 @@ class ThreadRunner:
         self._late = Late()
 
     def run(self, run: Run) -> None:
-        held = self._late.held_lanes(run.progress)
-        lanes = self._late.free_lanes(run.progress)
+        lanes, held = self._late.part(run.progress)
+        warn_of(held)
         if lanes and run.watch.circuit_open:
             # One record finds out whether the dependency is back. Beside it the others would only be turned away.
             lanes[0], trial = lanes[0][1:], lanes[0][:1]
             self._side_by_side(run, [trial])
         self._side_by_side(run, lanes)
         if held and not run.progress.stopped:
-            self._side_by_side(run, self._come_free(run, held))
+            self._wait_for_late(run)
+            self._side_by_side(run, self._late.part(run.progress)[0])
 
     def close(self) -> None:
         if self._workers is not None:
             self._workers.retire()
             self._workers = None
 
-    def _come_free(self, run: Run, held: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
-        """Which of these lanes are free in a little while."""
+    def _wait_for_late(self, run: Run) -> None:
         from concurrent.futures import wait
 
         patience = Patience(lambda: run.deadline - run.clock.monotonic())
         wait(cast("Collection[Future[None]]", self._late.workers()), timeout=patience.seconds(LATE_GRACE))
-        still = self._late.held_lanes(run.progress)
-        return [lane for lane in held if lane not in still]
 
     def _side_by_side(self, run: Run, lanes: Sequence[Sequence[int]]) -> None:
         from concurrent.futures import wait

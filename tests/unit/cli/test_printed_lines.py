@@ -73,6 +73,18 @@ def test_whoever_prints_more_than_is_kept_draws_it() -> None:
         assert "x" * 70_000 in told(console)
 
 
+def test_a_line_that_never_ends_is_drawn_before_it_takes_more_than_is_kept() -> None:
+    """However often the others are drawn meanwhile: a dot for each record, for hours, must not fill the memory."""
+    console = terminal()
+    with PrintedLines(console) as printed:
+        for number in range(70_000):
+            print(".", end="")
+            if number % 10_000 == 0:
+                printed.draw()
+        assert told(console).count(".") > 60_000
+    assert told(console).count(".") == 70_000
+
+
 def test_at_the_end_a_line_without_its_end_is_drawn_and_the_streams_are_what_they_were() -> None:
     console = terminal()
     before = sys.stdout, sys.stderr
